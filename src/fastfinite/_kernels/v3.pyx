@@ -1,0 +1,3 @@
+"""Kernels compiled for x86-64-v3 (AVX2, FMA)."""
+
+include "level.pxi"

@@ -1,0 +1,3 @@
+"""Kernels compiled for x86-64-v4 (AVX-512)."""
+
+include "level.pxi"

@@ -1,0 +1,149 @@
+/* What Cython cannot say: prefetch, byte order, atomics, processor features, and threads that live for one call. */
+#ifndef FASTFINITE_NATIVE_H
+#define FASTFINITE_NATIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#define FF_COMPILER __VERSION__
+#elif defined(__GNUC__)
+#define FF_COMPILER "GCC " __VERSION__
+#else
+#define FF_COMPILER "MSVC"
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define ff_prefetch(address) __builtin_prefetch(address)
+#define ff_swap16 __builtin_bswap16
+#define ff_swap32 __builtin_bswap32
+#define ff_swap64 __builtin_bswap64
+#define ff_load_flag(flag) __atomic_load_n(flag, __ATOMIC_RELAXED)
+#define ff_raise_flag(flag) __atomic_store_n(flag, 1, __ATOMIC_RELAXED)
+#else
+#include <intrin.h>
+#include <stdlib.h>
+#if defined(_M_X64)
+#define ff_prefetch(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#else
+#define ff_prefetch(address) ((void)(address))
+#endif
+#define ff_swap16 _byteswap_ushort
+#define ff_swap32 _byteswap_ulong
+#define ff_swap64 _byteswap_uint64
+#define ff_load_flag(flag) (*(volatile int *)(flag))
+#define ff_raise_flag(flag) (*(volatile int *)(flag) = 1)
+#endif
+
+static inline void ff_swap_bytes(void *data, ptrdiff_t n, int width)
+{
+    ptrdiff_t i;
+    if (width == 2)
+        for (i = 0; i < n; i++) ((uint16_t *)data)[i] = ff_swap16(((uint16_t *)data)[i]);
+    else if (width == 4)
+        for (i = 0; i < n; i++) ((uint32_t *)data)[i] = ff_swap32(((uint32_t *)data)[i]);
+    else if (width == 8)
+        for (i = 0; i < n; i++) ((uint64_t *)data)[i] = ff_swap64(((uint64_t *)data)[i]);
+}
+
+/* The x86-64 level that processor and operating system support: 1 to 4, or 0 where the notion does not apply.
+   A feature that the processor has and the system does not save across switches (XCR0) does not count. */
+#if defined(__x86_64__) || defined(_M_X64)
+#if defined(_MSC_VER) && !defined(__clang__)
+static inline void ff_cpuid(int leaf, int subleaf, unsigned r[4]) { __cpuidex((int *)r, leaf, subleaf); }
+static inline uint64_t ff_xcr0(void) { return _xgetbv(0); }
+#else
+#include <cpuid.h>
+static inline void ff_cpuid(int leaf, int subleaf, unsigned r[4])
+{
+    if (!__get_cpuid_count(leaf, subleaf, &r[0], &r[1], &r[2], &r[3])) r[0] = r[1] = r[2] = r[3] = 0;
+}
+static inline uint64_t ff_xcr0(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((uint64_t)high << 32) | low;
+}
+#endif
+#define FF_HAS(word, mask) (((word) & (mask)) == (mask))
+static inline int ff_x86_level(void)
+{
+    unsigned one[4], seven[4], extended[4];
+    uint64_t saved;
+    ff_cpuid(1, 0, one);
+    ff_cpuid(7, 0, seven);
+    ff_cpuid((int)0x80000001u, 0, extended);
+    /* SSE3, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, POPCNT; LAHF */
+    if (!FF_HAS(one[2], 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23) || !FF_HAS(extended[2], 1u))
+        return 1;
+    /* FMA, MOVBE, OSXSAVE, AVX, F16C; BMI1, AVX2, BMI2; LZCNT */
+    if (!FF_HAS(one[2], 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29) ||
+        !FF_HAS(seven[1], 1u << 3 | 1u << 5 | 1u << 8) || !FF_HAS(extended[2], 1u << 5))
+        return 2;
+    saved = ff_xcr0();
+    if (!FF_HAS(saved, 0x6u)) return 2;
+    /* AVX512F, DQ, CD, BW, VL */
+    if (!FF_HAS(seven[1], 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31) || !FF_HAS(saved, 0xe6u)) return 3;
+    return 4;
+}
+#else
+static inline int ff_x86_level(void) { return 0; }
+#endif
+
+/* Runs work(args), work(args + size), ... count times: one on a thread each, the first on the caller's, and
+   returns when all have ended. What no thread could be started for is done by the caller. */
+#define FF_MAX_THREADS 256
+typedef void (*ff_work)(void *);
+typedef struct {
+    ff_work work;
+    void *argument;
+} ff_task;
+
+#if defined(_WIN32)
+#include <process.h>
+#include <windows.h>
+typedef HANDLE ff_thread;
+static unsigned __stdcall ff_enter(void *task)
+{
+    ((ff_task *)task)->work(((ff_task *)task)->argument);
+    return 0;
+}
+static inline int ff_start(ff_thread *thread, ff_task *task)
+{
+    return (*thread = (HANDLE)_beginthreadex(NULL, 0, ff_enter, task, 0, NULL)) != 0;
+}
+static inline void ff_join(ff_thread thread)
+{
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+}
+#else
+#include <pthread.h>
+typedef pthread_t ff_thread;
+static void *ff_enter(void *task)
+{
+    ((ff_task *)task)->work(((ff_task *)task)->argument);
+    return NULL;
+}
+static inline int ff_start(ff_thread *thread, ff_task *task) { return pthread_create(thread, NULL, ff_enter, task) == 0; }
+static inline void ff_join(ff_thread thread) { pthread_join(thread, NULL); }
+#endif
+
+static inline void ff_run_parallel(ff_work work, void *args, size_t size, int count)
+{
+    ff_thread threads[FF_MAX_THREADS];
+    ff_task tasks[FF_MAX_THREADS];
+    int i, started[FF_MAX_THREADS];
+    for (i = 1; i < count; i++) {
+        tasks[i].work = work;
+        tasks[i].argument = (char *)args + (size_t)i * size;
+        started[i] = ff_start(&threads[i], &tasks[i]);
+    }
+    work(args);
+    for (i = 1; i < count; i++) {
+        if (started[i]) ff_join(threads[i]);
+        else work(tasks[i].argument);
+    }
+}
+
+#endif

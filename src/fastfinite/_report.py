@@ -1,0 +1,263 @@
+"""What a scan found: `ScanReport`, `NonFiniteError`, and the one place that puts findings into words."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# The kinds of value that are not finite, by the names of their counts and as they are printed.
+KINDS = {"nan": "nan", "posinf": "+inf", "neginf": "-inf", "null": "null"}
+_LISTED_COLUMNS = 8
+_COUNTS = ("nan", "posinf", "neginf", "null", "masked", "overflow")
+_PLACES = ("first", "first_kind", "first_field", "first_overflow")
+
+
+class ScanReport:
+    """What `scan` found; true when everything is finite.
+
+    Attributes
+    ----------
+    ok : bool
+        Nothing was found: every value is finite (and fits the target, where one was named) or masked.
+    size : int
+        Values looked at; for records, of all fields that were scanned.
+    finite, nan, posinf, neginf, null, masked : int or ndarray of int
+        How many of each kind; they add up to `size`. ``null`` counts None in object arrays, ``masked`` the
+        masked cells of masked arrays. With ``axis``, arrays with one count a column.
+    overflow : int or ndarray of int
+        Finite values that would become inf (nan where the format has no inf) when cast to `target_dtype`.
+    first : tuple of int or None
+        Index of the first value that is not finite, in C order.
+    first_kind : {"nan", "+inf", "-inf", "null"} or None
+        Its kind.
+    first_field : str or None
+        For records, the field it is in.
+    first_overflow : tuple of int or None
+        Index of the first value counted in `overflow`.
+    shape : tuple of int
+    dtype : str
+        Name of the dtype, or of the format that ``dtype=`` gave to raw bits.
+    target_dtype : str or None
+    axis : int or None
+        The axis that was counted along; None where all counts are totals.
+    columns : ndarray of int or None
+        With ``axis``, where something was found: indices of columns, or rows of indices for more than two dimensions.
+    fields : tuple of str
+        For records, the fields in which something was found.
+    not_scanned : tuple of str
+        For records, the fields that hold no numbers and so were not checked.
+    totals : ScanReport
+        The same report with plain totals; itself, without ``axis``.
+    """
+
+    nan: Any
+    posinf: Any
+    neginf: Any
+    null: Any
+    masked: Any
+    overflow: Any
+
+    __slots__ = (*_COUNTS, *_PLACES, "axis", "dtype", "fields", "not_scanned", "shape", "size", "target_dtype")
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: str,
+        *,
+        size: int,
+        counts: dict[str, Any] | None = None,
+        axis: int | None = None,
+        target_dtype: str | None = None,
+        first: tuple[int, ...] | None = None,
+        first_kind: str | None = None,
+        first_field: str | None = None,
+        first_overflow: tuple[int, ...] | None = None,
+        fields: tuple[str, ...] = (),
+        not_scanned: tuple[str, ...] = (),
+    ) -> None:
+        self.shape, self.dtype, self.size, self.axis = shape, dtype, size, axis
+        for name in _COUNTS:
+            setattr(self, name, (counts or {}).get(name, 0))
+        self.target_dtype = target_dtype
+        self.first, self.first_kind, self.first_field = first, first_kind, first_field
+        self.first_overflow, self.fields, self.not_scanned = first_overflow, fields, not_scanned
+
+    @property
+    def finite(self) -> Any:
+        size = self.size if self.axis is None else self.shape[self.axis]
+        return size - self.bad - self.masked
+
+    @property
+    def bad(self) -> Any:
+        """Values that are not finite, of every kind."""
+        return self.nan + self.posinf + self.neginf + self.null
+
+    @property
+    def ok(self) -> bool:
+        return not np.any(self.bad) and not np.any(self.overflow)
+
+    @property
+    def columns(self) -> Any:
+        if self.axis is None:
+            return None
+        found = np.argwhere(np.asarray(self.bad) + self.overflow)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    @property
+    def totals(self) -> ScanReport:
+        if self.axis is None:
+            return self
+        state = {name: getattr(self, name) for name in (*_PLACES, "target_dtype", "fields", "not_scanned")}
+        counts = {name: int(np.sum(getattr(self, name))) for name in _COUNTS}
+        return ScanReport(self.shape, self.dtype, size=self.size, counts=counts, **state)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain Python values, fit for JSON."""
+        result: dict[str, Any] = {"ok": self.ok}
+        for name in ("shape", "dtype", "size", "finite", *_COUNTS, *_PLACES, "target_dtype", "fields", "not_scanned"):
+            value = getattr(self, name)
+            result[name] = list(value) if isinstance(value, tuple) else value
+        if self.axis is not None:
+            result |= {"axis": self.axis, "columns": self.columns.tolist()}
+            result |= {name: np.asarray(result[name]).tolist() for name in ("finite", *_COUNTS)}
+        return result
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScanReport):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None     # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, ({name: getattr(self, name) for name in self.__slots__},)
+
+    def __str__(self) -> str:
+        by_column = self if self.axis is not None and len(self.shape) == 2 else None
+        return describe(self.totals, by_column=by_column)
+
+    def __repr__(self) -> str:
+        return f"<ScanReport: {self}>"
+
+    def _repr_html_(self) -> str:
+        total = self.totals
+        rows: list[tuple[str, object]] = [("verdict", "finite" if total.ok else "not finite")]
+        rows += [("shape", dimensions(total)), ("values", total.size)]
+        rows += [(label, getattr(total, kind)) for kind, label in KINDS.items() if getattr(total, kind)]
+        if total.masked:
+            rows.append(("masked", total.masked))
+        if total.overflow:
+            rows.append((f"overflow {total.target_dtype}", total.overflow))
+        if total.first is not None:
+            where = place(total.first, field=total.first_field)
+            rows.append((f"first {total.first_kind}", where or "the value itself"))
+        if total.not_scanned:
+            rows.append(("not scanned", ", ".join(total.not_scanned)))
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(str(key))}</th><td>{html.escape(str(value))}</td></tr>"
+            for key, value in rows
+        )
+        return f"<table><caption>fastfinite scan</caption><tbody>{cells}</tbody></table>"
+
+
+def _restore(state: dict[str, Any]) -> ScanReport:
+    report = ScanReport.__new__(ScanReport)
+    for name, value in state.items():
+        setattr(report, name, value)
+    return report
+
+
+class NonFiniteError(ValueError):
+    """Raised by `check_finite` and `asarray_chkfinite`; says what was found, how often and where.
+
+    Attributes
+    ----------
+    report : ScanReport or None
+        The totals of the array that was refused.
+    by_column : ScanReport or None
+        The counts of each column, for arrays of two dimensions.
+    """
+
+    def __init__(
+        self, message: str = "", report: ScanReport | None = None, by_column: ScanReport | None = None
+    ) -> None:
+        super().__init__(message)
+        self.report, self.by_column = report, by_column
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.report, self.by_column)
+
+
+def dimensions(report: ScanReport) -> str:
+    """"1000000 x 32 float32", "1000 float32", "float32 scalar"."""
+    if not report.shape:
+        return f"{report.dtype} scalar"
+    return f"{' x '.join(map(str, report.shape))} {report.dtype}"
+
+
+def column_name(column: int, columns: Sequence[object] | None) -> str:
+    """"4 ('age')", or "4" where columns have no names."""
+    return str(column) if columns is None else f"{column} ({str(columns[column])!r})"
+
+
+def place(index: tuple[int, ...], columns: Sequence[object] | None = None, field: str | None = None) -> str:
+    """"row 17, column 4 ('age')"; empty for the only value of a scalar."""
+    if len(index) == 2:
+        words = f"row {index[0]}, column {column_name(index[1], columns)}"
+    elif len(index) == 1:
+        words = f"index {index[0]}"
+    else:
+        words = f"index {index}" if index else ""
+    if field is not None:
+        words += (", " if words else "") + f"field {field!r}"
+    return words
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _at(words: str) -> str:
+    return f" at {words}" if words else ""
+
+
+def describe(
+    report: ScanReport,
+    *,
+    name: str | None = None,
+    columns: Sequence[object] | None = None,
+    by_column: ScanReport | None = None,
+    allow_nan: bool = False,
+) -> str:
+    """Say in one line what a report of totals holds; with ``allow_nan``, nan and null are not findings."""
+    text = f"{name or 'array'} ({dimensions(report)})"
+    kinds = {kind: label for kind, label in KINDS.items() if not allow_nan or kind in ("posinf", "neginf")}
+    found = {label: getattr(report, kind) for kind, label in kinds.items() if getattr(report, kind)}
+    parts = []
+    if found:
+        total = _plural(sum(found.values()), "infinite value" if allow_nan else "non-finite value")
+        parts.append(f"{total}: " + ", ".join(f"{n} {label}" for label, n in found.items()))
+        if report.first is not None:
+            parts.append(f"first {report.first_kind}{_at(place(report.first, columns, report.first_field))}")
+    if report.overflow:
+        many = "value that overflows" if report.overflow == 1 else "values that overflow"
+        where = "" if report.first_overflow is None else f", first{_at(place(report.first_overflow, columns))}"
+        parts.append(f"{report.overflow} {many} {report.target_dtype}{where}")
+    if parts and by_column is not None:
+        each = sum(getattr(by_column, kind) for kind in kinds) + by_column.overflow
+        bad = np.flatnonzero(each)
+        listed = ", ".join(f"{column_name(int(i), columns)}: {each[i]}" for i in bad[:_LISTED_COLUMNS])
+        more = f" and {len(bad) - _LISTED_COLUMNS} more" if len(bad) > _LISTED_COLUMNS else ""
+        parts.append(f"columns {listed}{more}")
+    text += " has " + "; ".join(parts) if parts else f" is finite: {_plural(report.size, 'value')}"
+    if report.masked:
+        text += f"; {report.masked} masked"
+    if report.not_scanned:
+        text += f"; not scanned: {', '.join(report.not_scanned)}"
+    return text
