@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,8 +44,10 @@ class Accepted(NamedTuple):
 
 def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accepted:
     """Accept an array, masked array, scalar or array-like; ``dtype`` names the format of raw bits."""
-    if isinstance(x, np.ma.MaskedArray):
-        mask = None if x.mask is np.ma.nomask else np.ma.getmaskarray(x)
+    # numpy.ma is imported by NumPy when first asked for; without it there are no masked arrays.
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(x, masked.MaskedArray):
+        mask = None if x.mask is masked.nomask else masked.getmaskarray(x)
     array = np.asarray(x)
     if dtype is not None:
         return _accept_bits(array, _formats.of_name(dtype, "dtype"), mask)
@@ -62,7 +66,7 @@ def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accept
             return Accepted(array, "values", None, 1, mask, label)
         return Accepted(array, "bits", known, 2 if kind == "c" else 1, mask, label)
     elif kind == "O":
-        if array.ndim == 0 and not isinstance(x, np.ndarray):
+        if array.ndim == 0 and not isinstance(x, (np.ndarray, numbers.Number)):
             raise TypeError(f"x must be an array or something that numpy.asarray makes one of, not {type(x).__name__}")
         return Accepted(array, "values", None, 1, mask, label)
     elif array.dtype.names is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -88,16 +89,16 @@ class Format:
             fraction += 1 << self.mantissa
         return sign * math.ldexp(fraction, max(exponent, 1) - self.bias - self.mantissa)
 
-    def overflow_limit(self) -> tuple[float, bool]:
-        """The value halfway past the largest finite one, and whether it overflows itself (ties go to even)."""
+    def overflow_limit(self) -> tuple[Fraction, bool]:
+        """The number halfway past the largest finite one, and whether it overflows itself (ties go to even)."""
         if self.special == "fnuz" or self.special == "unsigned":
             last = (1 << (self.bits - 1)) - 1 if self.special == "fnuz" else (1 << self.bits) - 2
         else:
             last = self.inf_from - 1
-        largest = self.value(last)
-        return largest + (largest - self.value(last - 1)) / 2, bool(last & 1)
+        largest = Fraction(self.value(last))
+        return largest + (largest - Fraction(self.value(last - 1))) / 2, bool(last & 1)
 
-    def overflows(self, value: float) -> bool:
+    def overflows(self, value: float | Fraction) -> bool:
         """Whether a finite magnitude becomes inf (nan where the format has no inf) when cast to this format."""
         limit, included = self.overflow_limit()
         return value >= limit if included else value > limit
@@ -122,11 +123,11 @@ FORMATS = {
 }
 NAT = Format("datetime64", 64, 0, 0, "nat")
 # The complex dtypes of two parts each.
-COMPLEX = {"complex64": "float32", "complex128": "float64", "bcomplex32": "bfloat16"}
+COMPLEX = {"complex64": "float32", "complex128": "float64", "complex32": "float16", "bcomplex32": "bfloat16"}
 # Formats of ml_dtypes without nan and inf: finite by type, as integers are.
 FINITE_BY_TYPE = ("float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "int1", "uint1", "int2", "uint2", "int4", "uint4")
-# Formats that NumPy casts to itself, in one rounding; ml_dtypes casts float64 to the others by way of float32.
-_NATIVE = ("float16", "float32", "float64")
+# Formats that NumPy casts to itself; ml_dtypes casts float64 and wider to the others by way of float32.
+NATIVE = ("float16", "float32", "float64")
 
 
 def of_name(name: Any, argument: str) -> Format:
@@ -164,7 +165,7 @@ def is_ml_dtype(dtype: np.dtype[Any]) -> bool:
 @functools.cache
 def overflow_key(source: Format, target: Format) -> int:
     """The smallest key of ``source`` that overflows ``target``; ``source.inf_from`` where none does."""
-    by_way_of_single = source.name == "float64" and target.name not in _NATIVE
+    by_way_of_single = source.name == "float64" and target.name not in NATIVE
     low, high = 0, source.inf_from
     while low < high:
         middle = (low + high) // 2

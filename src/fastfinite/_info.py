@@ -15,9 +15,9 @@ def cpu_info() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``level``: the level in use ("base", "v2", "v3", "v4"; as NumPy's X86_V2 to X86_V4); ``supported``: the levels
-        that processor and system support; ``compiled``: the levels in this build; ``threads``: what a large call would use;
-        ``compiler``: what compiled the extension modules; ``version``.
+        ``version``; ``level``: the level in use ("base", "v2", "v3", "v4"; as NumPy's X86_V2 to X86_V4); ``supported``:
+        the levels that processor and system support; ``compiled``: the levels in this build; ``threads``: what a large
+        call would use; ``compiler``: what compiled the extension modules.
 
     Examples
     --------

@@ -46,7 +46,7 @@ cdef void describe(Layout* layout, cnp.ndarray array, int parts, int column_axis
     layout.size = layout.repeat = 1
     layout.index_origin = layout.column_origin = 0
     if parts == 2:
-        count = insert_axis(layout, strides, count, 2, layout.itemsize, 0, 0)
+        count = insert_axis(layout, strides, 0, 0, 2, layout.itemsize, 0, 0)
     for axis in range(ndim - 1, -1, -1):
         length = cnp.PyArray_DIM(array, axis)
         stride = cnp.PyArray_STRIDE(array, axis)
@@ -70,7 +70,7 @@ cdef void describe(Layout* layout, cnp.ndarray array, int parts, int column_axis
             layout.index_origin += (length - 1) * entry.weight
             layout.column_origin += (length - 1) * entry.column
             stride, entry.weight, entry.column = -stride, -entry.weight, -entry.column
-        count = insert_axis(layout, strides, count, length, stride, entry.weight, entry.column)
+        count = insert_axis(layout, strides, count, parts - 1, length, stride, entry.weight, entry.column)
     layout.naxes = layout.ndigits = 0
     for i in range(count):
         entry = layout.digit[i]
@@ -85,11 +85,12 @@ cdef void describe(Layout* layout, cnp.ndarray array, int parts, int column_axis
         weight = layout.digit[i].weight * layout.digit[i].length
 
 
-cdef int insert_axis(Layout* layout, Py_ssize_t* strides, int count, Py_ssize_t length, Py_ssize_t stride,
-                     Py_ssize_t weight, Py_ssize_t column) noexcept nogil:
-    # Insertion sort by stride; of equal strides, the one that came first (nearer the last axis) stays inner.
+cdef int insert_axis(Layout* layout, Py_ssize_t* strides, int count, int fixed, Py_ssize_t length,
+                     Py_ssize_t stride, Py_ssize_t weight, Py_ssize_t column) noexcept nogil:
+    # Insertion sort by stride; of equal strides, the one that came first (nearer the last axis) stays inner. The parts
+    # of a complex number stay together whatever the other strides are: the first `fixed` axes are not moved.
     cdef int i = count
-    while i > 0 and strides[i - 1] > stride:
+    while i > fixed and strides[i - 1] > stride:
         strides[i] = strides[i - 1]
         layout.digit[i] = layout.digit[i - 1]
         i -= 1

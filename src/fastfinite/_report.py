@@ -114,6 +114,21 @@ class ScanReport:
         counts = {name: int(np.sum(getattr(self, name))) for name in _COUNTS}
         return ScanReport(self.shape, self.dtype, size=self.size, counts=counts, **state)
 
+    def merge(self, part: ScanReport, origin: tuple[int, ...]) -> None:
+        """Add the totals of a part of the array, whose first element has the index `origin`."""
+        self.size += part.size
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.fields = (*self.fields, *(name for name in part.fields if name not in self.fields))
+        # Tuples compare as C order does, and within a part the first by its own indices is the first by those of the
+        # array; so the least is right whatever the order of memory and of the parts.
+        first = _shifted(part.first, origin)
+        if first is not None and (self.first is None or first < self.first):
+            self.first, self.first_kind, self.first_field = first, part.first_kind, part.first_field
+        over = _shifted(part.first_overflow, origin)
+        if over is not None and (self.first_overflow is None or over < self.first_overflow):
+            self.first_overflow = over
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values, fit for JSON."""
         result: dict[str, Any] = {"ok": self.ok}
@@ -166,6 +181,10 @@ class ScanReport:
         return f"<table><caption>fastfinite scan</caption><tbody>{cells}</tbody></table>"
 
 
+def _shifted(index: tuple[int, ...] | None, origin: tuple[int, ...]) -> tuple[int, ...] | None:
+    return None if index is None else tuple(i + start for i, start in zip(index, origin))
+
+
 def _restore(state: dict[str, Any]) -> ScanReport:
     report = ScanReport.__new__(ScanReport)
     for name, value in state.items():
@@ -191,7 +210,7 @@ class NonFiniteError(ValueError):
         self.report, self.by_column = report, by_column
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.report, self.by_column)
+        return type(self), (str(self),), self.__dict__
 
 
 def dimensions(report: ScanReport) -> str:
@@ -202,8 +221,9 @@ def dimensions(report: ScanReport) -> str:
 
 
 def column_name(column: int, columns: Sequence[object] | None) -> str:
-    """"4 ('age')", or "4" where columns have no names."""
-    return str(column) if columns is None else f"{column} ({str(columns[column])!r})"
+    """"4 ('age')", or "4" where the column has no name."""
+    name = None if columns is None else columns[column]
+    return str(column) if name is None else f"{column} ({str(name)!r})"
 
 
 def place(index: tuple[int, ...], columns: Sequence[object] | None = None, field: str | None = None) -> str:
@@ -247,17 +267,23 @@ def describe(
             parts.append(f"first {report.first_kind}{_at(place(report.first, columns, report.first_field))}")
     if report.overflow:
         many = "value that overflows" if report.overflow == 1 else "values that overflow"
-        where = "" if report.first_overflow is None else f", first{_at(place(report.first_overflow, columns))}"
+        where = _at(place(report.first_overflow, columns)) if report.first_overflow else ""
+        where = f", first{where}" if where else ""
         parts.append(f"{report.overflow} {many} {report.target_dtype}{where}")
     if parts and by_column is not None:
         each = sum(getattr(by_column, kind) for kind in kinds) + by_column.overflow
         bad = np.flatnonzero(each)
-        listed = ", ".join(f"{column_name(int(i), columns)}: {each[i]}" for i in bad[:_LISTED_COLUMNS])
+        names = columns if by_column.axis == 0 else None
+        listed = ", ".join(f"{column_name(int(i), names)}: {each[i]}" for i in bad[:_LISTED_COLUMNS])
         more = f" and {len(bad) - _LISTED_COLUMNS} more" if len(bad) > _LISTED_COLUMNS else ""
-        parts.append(f"columns {listed}{more}")
-    text += " has " + "; ".join(parts) if parts else f" is finite: {_plural(report.size, 'value')}"
+        parts.append(f"{'columns' if by_column.axis == 0 else 'rows'} {listed}{more}")
+    if not parts and not report.not_scanned:
+        verdict = f" is finite: {_plural(report.size, 'value')}"
+    else:       # with something left unchecked, only the values that were scanned are called finite
+        verdict = " has " + ("; ".join(parts) or _plural(report.finite, "finite value"))
+    text += verdict
     if report.masked:
         text += f"; {report.masked} masked"
     if report.not_scanned:
-        text += f"; not scanned: {', '.join(report.not_scanned)}"
+        text += f"; not scanned: {', '.join(map(repr, report.not_scanned))}"
     return text

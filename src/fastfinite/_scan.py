@@ -62,8 +62,8 @@ def _tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple
     """Counts by name and the C-order indices of the first bad and first overflowing value (-1 for none)."""
     array, shape = accepted.array, accepted.array.shape
     rest = () if axis is None else shape[:axis] + shape[axis + 1 :]
-    none: Any = 0 if axis is None else np.zeros(rest, np.intp)
-    counts = dict.fromkeys(("nan", "posinf", "neginf", "null", "masked", "overflow"), none)
+    names = ("nan", "posinf", "neginf", "null", "masked", "overflow")
+    counts: dict[str, Any] = {name: 0 if axis is None else np.zeros(rest, np.intp) for name in names}
     clean = False
     if accepted.how == "finite":
         clean = _slow.integer_limit(array.dtype, target) is None
@@ -76,7 +76,7 @@ def _tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple
             )
             clean = not any(totals)
             if accepted.mask is None:
-                found = totals if columns is None else np.moveaxis(columns, -1, 0)
+                found = totals if columns is None else np.ascontiguousarray(np.moveaxis(columns, -1, 0))
                 counts.update(zip(("nan", "posinf", "neginf", "overflow"), found))
                 return counts, first, first_over
     if not clean:
@@ -297,6 +297,25 @@ def _indices_of_bits(array: Array, question: tuple[int, int, int], parts: int, l
     return np.concatenate(slabs)
 
 
+def pass_over_nan(report: ScanReport, accepted: Accepted) -> None:
+    """Make the ``first`` of a report of totals the first infinite value."""
+    if report.first is None or report.first_kind in ("+inf", "-inf"):
+        return
+    report.first = report.first_kind = report.first_field = None
+    if not report.posinf + report.neginf:
+        return
+    parts: list[tuple[str | None, Accepted]] = [(None, accepted)]
+    if accepted.how == "fields":
+        parts = [*fields_of(accepted)[0]]
+    found = []
+    for name, part in parts:
+        for flat in _indices(part, INF_ONLY, 1):
+            index = tuple(int(i) for i in np.unravel_index(flat, part.array.shape))
+            # A field may be an array itself: the index of its record is the leading part.
+            found.append((index[: accepted.array.ndim], _LABELS[_slow.kind_of(part, index)], name))
+    report.first, report.first_kind, report.first_field = min(found, key=operator.itemgetter(0))
+
+
 def check_finite(
     x: Any,
     *,
@@ -360,12 +379,10 @@ def check_finite(
     tabular = accepted.array.ndim == 2 and accepted.how != "fields"
     report = _report(accepted, target, 0 if tabular else None)
     total = report.totals
-    infinite = total.posinf + total.neginf
-    if total.ok or (allow_nan and not infinite and not total.overflow):
+    if total.ok or (allow_nan and not total.posinf + total.neginf + total.overflow):
         return x
-    if allow_nan and infinite and accepted.how != "fields" and total.first_kind not in ("+inf", "-inf"):
-        total.first = _unravel(int(_indices(accepted, INF_ONLY, 1)[0]), total.shape)
-        total.first_kind = _LABELS[_slow.kind_of(accepted, total.first)]     # type: ignore[arg-type]
+    if allow_nan:
+        pass_over_nan(total, accepted)
     by_column = report if tabular else None
     message = describe(total, name=name, columns=columns, by_column=by_column, allow_nan=allow_nan)
     raise NonFiniteError(message, total, by_column)

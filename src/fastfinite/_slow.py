@@ -10,10 +10,12 @@ import math
 import numbers
 from collections.abc import Iterator
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from fastfinite import _formats
 from fastfinite._accept import Accepted, Array
 from fastfinite._formats import Format
 
@@ -87,15 +89,23 @@ def _classify(
         return code
     parts = block.view(block.real.dtype).reshape(len(block), -1)
     if target is not None:
-        limit_value, included = target.overflow_limit()
-        size = np.abs(parts)
-        code[((size >= limit_value) if included else (size > limit_value)).any(axis=1)] = OVERFLOW
+        code[_overflowing_long(parts, target).any(axis=1)] = OVERFLOW
     infinite = np.isinf(parts)
     sign_from = np.where(infinite[:, 0], parts[:, 0], parts[:, -1])
     code[infinite.any(axis=1)] = POSINF
     code[infinite.any(axis=1) & (sign_from < 0)] = NEGINF
     code[np.isnan(parts).any(axis=1)] = NAN
     return code
+
+
+def _overflowing_long(parts: Array, target: Format) -> Array:
+    """Which long doubles overflow, as NumPy and ml_dtypes cast them."""
+    if target.name in _formats.NATIVE:
+        return np.isinf(parts.astype(target.name))
+    by_way = np.abs(parts.astype(np.float32))
+    limit, included = target.overflow_limit()
+    # The limit of every such format is a float32.
+    return np.asarray(by_way >= float(limit) if included else by_way > float(limit))
 
 
 def _classify_bits(block: Array, accepted: Accepted, target: Format | None) -> Array:
@@ -130,9 +140,7 @@ def integer_limit(dtype: np.dtype[Any], target: Format | None) -> int | None:
     if target is None or dtype.kind not in "iu":
         return None
     limit, included = target.overflow_limit()
-    if not math.isfinite(limit):
-        return None
-    smallest = math.ceil(limit) if included or limit != int(limit) else int(limit) + 1
+    smallest = math.ceil(limit) if included or limit.denominator > 1 else int(limit) + 1
     return smallest if smallest <= np.iinfo(dtype).max else None
 
 
@@ -150,20 +158,16 @@ def _classify_object(value: object, target: Format | None, index: int) -> int:
     if isinstance(value, Decimal):
         if not value.is_finite():
             return NAN if value.is_nan() else POSINF if value > 0 else NEGINF
-        return OVERFLOW if target is not None and _overflows(abs(value), target) else FINITE
+        return OVERFLOW if target is not None and target.overflows(abs(Fraction(value))) else FINITE
     if not isinstance(value, (numbers.Number, np.bool_)):
         raise TypeError(f"cannot scan dtype object: the value at flat index {index} is of type {type(value).__name__}; "
                         "numbers and None are understood")
     is_complex = isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real)
-    parts: tuple[Any, ...] = (value.real, value.imag) if is_complex else (value,)
+    number: Any = value
+    parts = (number.real, number.imag) if is_complex else (number,)
     if any(part != part for part in parts):
         return NAN
     for part in parts:
         if part in (math.inf, -math.inf):
             return POSINF if part > 0 else NEGINF
-    return OVERFLOW if target is not None and any(_overflows(abs(part), target) for part in parts) else FINITE
-
-
-def _overflows(size: Any, target: Format) -> bool:
-    limit, included = target.overflow_limit()
-    return bool(size >= limit if included else size > limit)
+    return OVERFLOW if target is not None and any(target.overflows(abs(part)) for part in parts) else FINITE

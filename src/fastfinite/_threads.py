@@ -1,8 +1,8 @@
 """How many threads a call may use: the one place that decides.
 
 In this order: the ``threads`` context, ``set_num_threads``, ``FASTFINITE_NUM_THREADS``, ``OMP_NUM_THREADS``, and else
-the processors that this process may use, at most `BANDWIDTH_CAP`. What was chosen in a parent process does not reach its
-multiprocessing children: a worker uses one thread unless it asks for more itself.
+the processors that this process may use, at most `BANDWIDTH_CAP`. What was chosen in a parent process does not reach
+its multiprocessing children: a worker uses one thread unless it asks for more itself.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def _in_worker() -> bool:
 def _cgroup_limit() -> int | None:
     """Processors that the control group grants, rounded up; None where it sets no limit."""
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+        with open("/sys/fs/cgroup/cpu.max", encoding="utf-8") as file:
             quota, period = file.read().split()
     except (OSError, ValueError):
         try:
-            with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", encoding="ascii") as file:
+            with open("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", encoding="utf-8") as file:
                 quota = file.read()
-            with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us", encoding="ascii") as file:
+            with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us", encoding="utf-8") as file:
                 period = file.read()
         except (OSError, ValueError):
             return None

@@ -1,0 +1,79 @@
+"""One job in a process of its own: `memory_child.py JOB BYTES [--idle]` prints peak resident and traced bytes as JSON.
+
+With --idle the array is made and nothing is done with it; the difference between the two peaks is what the job took.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from datasets import COLUMNS, laid_out
+
+import fastfinite as ff
+
+
+def _threaded(x: Any) -> None:
+    with ff.threads(2):
+        ff.all_finite(x)
+
+
+def _by_column(x: Any) -> None:
+    ff.scan(x[: len(x) // COLUMNS * COLUMNS].reshape(-1, COLUMNS), axis=0)
+
+
+# dtype, layout, call
+JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "all_finite, float32": ("float32", "C", ff.all_finite),
+    "all_finite, float64": ("float64", "C", ff.all_finite),
+    "all_finite, complex64": ("complex64", "C", ff.all_finite),
+    "all_finite, 2 threads": ("float32", "C", _threaded),
+    "all_finite, Fortran": ("float32", "Fortran", ff.all_finite),
+    "all_finite, other columns": ("float32", "other columns", ff.all_finite),
+    "all_finite, reversed": ("float32", "reversed", ff.all_finite),
+    "all_finite, float16": ("float16", "C", ff.all_finite),
+    "scan, bfloat16 bits": ("uint16", "C", lambda x: ff.scan(x, dtype="bfloat16")),
+    "scan, float32": ("float32", "C", ff.scan),
+    "scan(axis=0), Fortran": ("float32", "Fortran", lambda x: ff.scan(x, axis=0)),
+    "scan(axis=0), float32": ("float32", "C", _by_column),
+    "nonfinite, float32": ("float32", "C", ff.nonfinite),
+    "check_finite, float32": ("float32", "C", ff.check_finite),
+    "rival: np.isfinite(x).all()": ("float32", "C", lambda x: np.isfinite(x).all()),
+}
+
+
+def peak_resident() -> int:
+    """Bytes. VmHWM where there is one: ru_maxrss of a child begins at what its parent had."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main() -> None:
+    dtype, layout, call = JOBS[sys.argv[1]]
+    idle = "--idle" in sys.argv
+    ff.set_num_threads(1)
+    call(laid_out(4 * COLUMNS, np.dtype(dtype), layout))        # what is loaded or made once is not the job's
+    x = laid_out(int(sys.argv[2]) // np.dtype(dtype).itemsize, np.dtype(dtype), layout)
+    if not idle:
+        call(x)
+    peak = peak_resident()
+    tracemalloc.start()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    if not idle:
+        call(x)
+    json.dump({"peak": peak, "traced": tracemalloc.get_traced_memory()[1] - before}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

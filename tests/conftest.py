@@ -1,0 +1,77 @@
+"""What all tests share: the helpers' place on the path, strict floating-point errors, subprocesses."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+HERE = Path(__file__).parent
+# The tests are imported by file (--import-mode=importlib); their helpers, and workers of multiprocessing, by name.
+sys.path.insert(0, str(HERE))
+pytest.register_assert_rewrite("reference")
+
+settings.register_profile("default", deadline=None, derandomize=True, database=None, max_examples=150)
+settings.register_profile("thorough", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def strict_errors():
+    """NumPy raises on every floating-point event; warnings are errors for all tests anyway."""
+    with np.errstate(all="raise"):
+        yield
+
+
+@pytest.fixture
+def run_python():
+    """Run code, or a file of this folder, in a new interpreter and return what it printed; it must end well."""
+
+    def run(code, *arguments, **environment):
+        command = [str(HERE / code)] if code.endswith(".py") else ["-c", code]
+        result = attempt(command, arguments, environment)
+        assert result.returncode == 0, f"exit {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def fail_python():
+    """Run code that must end in an exception and return the exception's last line."""
+
+    def run(code, **environment):
+        result = attempt(["-c", code], (), environment)
+        assert result.returncode == 1, f"exit {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stderr.strip().splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture
+def compile_c(tmp_path):
+    """Compile C into a shared library and return its path; a machine without a compiler skips the test."""
+
+    def build(text, *flags):
+        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        if compiler is None:
+            pytest.skip("no C compiler")
+        source, library = tmp_path / "helper.c", tmp_path / "helper.so"
+        source.write_text(text)
+        result = subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, *flags], capture_output=True)
+        if result.returncode:
+            pytest.skip("the helper is for another system or processor")
+        return library
+
+    return build
+
+
+def attempt(command, arguments, environment):
+    full = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
+    full = {key: value for key, value in full.items() if value is not None}
+    command = [sys.executable, "-W", "error", *command, *map(str, arguments)]
+    return subprocess.run(command, env=full, capture_output=True, text=True, cwd=HERE, timeout=300)

@@ -1,0 +1,82 @@
+"""Run by test_layouts.py: scans views that touch memory which may not be read; a byte too many ends the process.
+
+Pages before and after the data are made unreadable, and views are laid to end exactly at the second, begin exactly
+behind the first, or both, contiguous, strided, backwards, in columns, unaligned and byte-swapped.
+"""
+
+import ctypes
+import mmap
+import sys
+
+import arrays
+import numpy as np
+from reference import check_all
+
+import fastfinite as ff
+
+PAGE = mmap.PAGESIZE
+PAGES = 6
+SIZES = (1, 2, 3, 7, 16, 31, 33, 64, 65, 127, 255, 511, 513, 1025)
+
+
+def guarded():
+    """A readable span of memory between two unreadable pages, as an array of bytes."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    memory = mmap.mmap(-1, (PAGES + 2) * PAGE)
+    whole = np.frombuffer(memory, np.uint8)
+    for page in (0, PAGES + 1):
+        address = ctypes.c_void_p(whole.ctypes.data + page * PAGE)
+        if libc.mprotect(address, ctypes.c_size_t(PAGE), 0):
+            sys.exit(f"mprotect: error {ctypes.get_errno()}")
+    return whole[PAGE : (PAGES + 1) * PAGE]
+
+
+def views(span, dtype, n):
+    """Views of n elements that touch an edge of the span."""
+    item = dtype.itemsize
+    count = span.size // item
+    whole = span[: count * item].view(dtype)
+    at_end = span[span.size - count * item :].view(dtype)
+    yield from (whole[:n], at_end[-n:], at_end[-n:][::-1])
+    for step in (2, 3, 7):
+        if n * step <= count:
+            # The last element of each is the last of the span: what lies between two is never after the last.
+            yield from (at_end[::-step][:n], at_end[::-step][:n][::-1], whole[::step][:n])
+    for columns in (2, 5):
+        rows = -(-n // columns)
+        if rows * columns <= count:
+            table = at_end[-rows * columns :].reshape(rows, columns)
+            yield from (table, table.T, table[:, -1], table[::-1, columns // 2 :], table.T[-1:])
+    if item > 1 and n + 1 < count:
+        yield span[1 : 1 + n * item].view(dtype)
+        yield span[span.size - 1 - n * item : -1].view(dtype)
+    if dtype.isbuiltin == 1:
+        yield at_end[-n:].view(dtype.newbyteorder())
+
+
+def main():
+    span, done = guarded(), 0
+    for name in (*arrays.FLOATS, *arrays.COMPLEX, *arrays.LONG, *arrays.TIMES):
+        dtype = np.dtype(arrays.dtype_of(name))
+        fits = [n for n in SIZES if n * dtype.itemsize <= span.size]
+        for n in (*fits, span.size // dtype.itemsize):
+            for view in views(span, dtype, n):
+                span[:] = 0
+                assert ff.all_finite(view) and ff.scan(view).ok
+                if view.dtype.isnative:
+                    view.flat[view.size - 1] = arrays.bad_values(name)["nan"][0]
+                    report = ff.scan(view, axis=0)
+                    assert (report.totals.nan, report.size) == (1, view.size) and not ff.all_finite(view)
+                    assert report.first == tuple(length - 1 for length in view.shape)
+                if n in (3, 65, 513):
+                    check_all(ff, view, axes=range(view.ndim))
+                done += 1
+    for target in ("float16", "float8_e4m3fn"):
+        assert ff.scan(span[-8 * 65 :].view("f8"), target_dtype=target).size == 65
+    if "--prove" in sys.argv:
+        np.lib.stride_tricks.as_strided(span, (span.size + 1,)).sum()
+    print(done)
+
+
+if __name__ == "__main__":
+    main()
