@@ -5,7 +5,7 @@
 (b) Work is a `Job` over a range of ranks (see _layout.pxi). Its elements reach a kernel either where they are,
     or packed into a tile of TILE_BYTES on the stack. The tile starts small, so that a bad first element is
     found before much has been packed.
-(c) The first PROBE elements are checked by the caller before any thread is started; a job that finds what is
+(c) The first element in C order and the first PROBE elements in memory are checked by the caller before any thread is started; a job that finds what is
     looked for raises the flag that the others read every SLICE_BYTES.
 (d) The GIL is kept below SMALL elements: releasing it costs more than the work.
 """
@@ -35,8 +35,8 @@ cdef extern from "_native.h" nogil:
 include "_layout.pxi"
 
 cdef enum:
-    TILE_BYTES = 4096
-    TILE_WORDS = 512
+    TILE_BYTES = 8192
+    TILE_WORDS = 1024
     FIRST_TILE = 64
     PROBE = 1024
     SMALL = 4096
@@ -77,9 +77,8 @@ ctypedef struct Job:
     bint failed                 # out of memory
 
 
-# ---- the kernel table --------------------------------------------------------------------------------
+# ---- the kernel table (declared in _core.pxd) --------------------------------------------------------
 
-cdef const KernelTable* kernels = NULL
 _LEVELS = ("base", "v2", "v3", "v4")
 
 
@@ -324,6 +323,9 @@ cdef void start(Job* job, Layout* layout, int nthreads) noexcept nogil:
     """Run a job over its whole layout and leave the sums in it."""
     cdef Py_ssize_t probe = min(layout.size, <Py_ssize_t>PROBE)
     job.layout = layout
+    if job.mode == SEARCH and layout.first != layout.data and layout.size and is_first_bad(job):
+        ff_raise_flag(job.found)
+        return
     job.start, job.stop = 0, probe
     run(job)
     if ff_load_flag(job.found) or probe == layout.size:
@@ -331,6 +333,14 @@ cdef void start(Job* job, Layout* layout, int nthreads) noexcept nogil:
     job.start, job.stop = probe, layout.size
     if nthreads < 2 or not start_threads(job, nthreads):
         run(job)
+
+
+cdef bint is_first_bad(const Job* job) noexcept nogil:
+    """Whether the first element in C order is bad: a reversed array comes to it last, and users look for it first."""
+    cdef int64_t element[2]
+    cdef int itemsize = job.layout.itemsize, width = width_index(itemsize)
+    kernels.pack[width](element, job.layout.first, 1, 0, job.parts, itemsize, job.layout.swapped)
+    return kernels.find[width](element, job.parts, &job.question) < job.parts
 
 
 cdef bint start_threads(Job* job, int nthreads) noexcept nogil:

@@ -17,6 +17,7 @@ ctypedef struct Digit:
 
 ctypedef struct Layout:
     const char* data
+    const char* first           # the element of C-order index 0
     Py_ssize_t size             # elements (or parts) visited
     Py_ssize_t repeat           # how many elements of the array each visited one stands for
     int itemsize
@@ -39,7 +40,7 @@ cdef void describe(Layout* layout, cnp.ndarray array, int parts, int column_axis
     cdef Py_ssize_t length, stride, weight = 1, column = 1
     cdef Py_ssize_t strides[MAX_AXES]
     cdef Digit entry
-    layout.data = <const char*>cnp.PyArray_DATA(array)
+    layout.data = layout.first = <const char*>cnp.PyArray_DATA(array)
     layout.itemsize = <int>cnp.PyArray_ITEMSIZE(array) // parts
     layout.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
     layout.plain = cnp.PyArray_ISBEHAVED_RO(array)

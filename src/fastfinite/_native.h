@@ -35,6 +35,59 @@
 #define ff_raise_flag(flag) (*(volatile int *)(flag) = 1)
 #endif
 
+/* One rounding where the level has the instruction; without it a call of the library's fma would cost 50 times as much
+   (and the error of a product comes from halves, Dekker 1971). */
+#if defined(__FMA__) || defined(__aarch64__) || defined(__AVX2__)
+#include <math.h>
+#define ff_fma(a, b, c) fma(a, b, c)
+#define ff_product_error(a, b, product) fma(a, b, -(product))
+#else
+#define ff_fma(a, b, c) ((a) * (b) + (c))
+static inline double ff_product_error(double a, double b, double product)
+{
+    double t = 134217729.0 * a, a1 = t - (t - a), a2 = a - a1;
+    double u = 134217729.0 * b, b1 = u - (u - b), b2 = b - b1;
+    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2;
+}
+#endif
+
+/* The floating-point environment of a computation: subnormals kept, rounding to nearest, no trap; and the caller's
+   environment, its exception flags too, given back afterwards. */
+#if defined(__x86_64__) || defined(_M_X64)
+#include <xmmintrin.h>
+typedef unsigned int ff_environment;
+static inline void ff_enter_environment(ff_environment *saved)
+{
+    *saved = _mm_getcsr();
+    _mm_setcsr(0x1f80);
+}
+static inline void ff_leave_environment(const ff_environment *saved) { _mm_setcsr(*saved); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef struct {
+    uint64_t control, status;
+} ff_environment;
+static inline void ff_enter_environment(ff_environment *saved)
+{
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved->control));
+    __asm__ volatile("mrs %0, fpsr" : "=r"(saved->status));
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+}
+static inline void ff_leave_environment(const ff_environment *saved)
+{
+    __asm__ volatile("msr fpsr, %0" : : "r"(saved->status));
+    __asm__ volatile("msr fpcr, %0" : : "r"(saved->control));
+}
+#else
+#include <fenv.h>
+typedef fenv_t ff_environment;
+static inline void ff_enter_environment(ff_environment *saved)
+{
+    fegetenv(saved);
+    fesetenv(FE_DFL_ENV);
+}
+static inline void ff_leave_environment(const ff_environment *saved) { fesetenv(saved); }
+#endif
+
 static inline void ff_swap_bytes(void *data, ptrdiff_t n, int width)
 {
     ptrdiff_t i;

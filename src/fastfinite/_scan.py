@@ -149,11 +149,12 @@ def scan(
     accepted = accept(x, dtype)
     target = None if target_dtype is None else _formats.of_name(target_dtype, "target_dtype")
     if axis is not None:
-        axis = _normalized(axis, accepted.array.ndim)
+        axis = normalized_axis(axis, accepted.array.ndim)
     return _report(accepted, target, axis)
 
 
-def _normalized(axis: object, ndim: int) -> int:
+def normalized_axis(axis: object, ndim: int) -> int:
+    """The axis as a number from 0, or NumPy's AxisError."""
     number = operator.index(axis)       # type: ignore[arg-type]
     if not -ndim <= number < ndim:
         raise np.exceptions.AxisError(number, ndim)

@@ -45,6 +45,14 @@ def kind_of(accepted: Accepted, index: tuple[int, ...]) -> int:
         return int(_classify(block, accepted, None, None, 0)[0])
 
 
+def codes_of_values(values: Array, missing: Array | None) -> Array:
+    """The codes of some long doubles or objects."""
+    code = _classify(values, Accepted(values, "values", None, 1, None, values.dtype.name), None, missing, 0)
+    if missing is not None:
+        code[missing] = MASKED
+    return code
+
+
 def tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple[dict[str, Any], int, int]:
     """Counts by name, and the C-order indices of the first bad and the first overflowing value (-1 for none)."""
     shape = accepted.array.shape

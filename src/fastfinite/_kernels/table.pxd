@@ -33,8 +33,44 @@ ctypedef void (*count_kernel)(const void* data, Py_ssize_t n, const Format* form
 ctypedef void (*pack_kernel)(void* tile, const char* data, Py_ssize_t rows, Py_ssize_t row_stride,
                              Py_ssize_t n, Py_ssize_t stride, bint swap) noexcept nogil
 
+# The statistics of one column, a row of a table of float64 for each field; fields that need more than 53 bits are pairs.
+cdef enum:
+    COUNT           # finite values
+    NANS
+    POSINFS
+    NEGINFS
+    ZEROS
+    NEGATIVES
+    LOW             # smallest and largest of the values that are not nan; +inf and -inf where there is none
+    LOW_REST
+    HIGH
+    HIGH_REST
+    MEAN            # of the finite values
+    MEAN_REST
+    SQUARE          # sum of their squared deviations from the mean, over 2**(2 * SCALE)
+    SQUARE_REST
+    SCALE
+    FIELDS
+
+# Adds a block of at most BLOCK_ROWS contiguous rows to a table whose fields are field_stride apart. `memory` is of the size
+# that workspace_size gives for as many columns, zeroed before its first use.
+ctypedef void (*block_kernel)(const void* data, Py_ssize_t rows, Py_ssize_t columns, void* memory, double* table,
+                              Py_ssize_t field_stride) noexcept nogil
+ctypedef size_t (*workspace_size)(Py_ssize_t columns, int itemsize) noexcept nogil
+ctypedef void (*merge_kernel)(double* table, Py_ssize_t field_stride, const double* other, Py_ssize_t other_stride,
+                              Py_ssize_t columns) noexcept nogil
+# out = (x * unit - center) / spread, or with `inverse` x * spread + center, for `n` elements that share the three
+# (step 0) or take them one by one (step 1).
+ctypedef void (*affine_kernel)(void* out, const void* data, Py_ssize_t n, const double* unit, const double* center,
+                               const double* spread, Py_ssize_t step, bint inverse) noexcept nogil
+
 # Arrays of four are indexed by log2 of the element's width in bytes.
 ctypedef struct KernelTable:
     find_kernel find[4]
     count_kernel count[4]
     pack_kernel pack[4]
+    # Arrays of two are float32 and float64.
+    block_kernel block[2]
+    workspace_size block_workspace
+    merge_kernel merge
+    affine_kernel affine[2]

@@ -1,0 +1,402 @@
+"""Runs the column kernels over arrays of any layout, and combines what they find.
+
+(a) The rows of an array are its reduced axes in C order, the columns its other axes. Where rows are contiguous (or their
+    columns are) the kernels read the array itself; any other layout is packed, a block of a few columns at a time.
+(b) Blocks are dealt to at most UNITS units, each of consecutive blocks with a table of its own; threads take whole
+    units, and the tables are merged in order. So no sum depends on the number of threads.
+(c) The floating-point environment is the default one while kernels run: subnormals count whatever another library
+    has set, and no exception flag is left behind.
+"""
+
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
+from libc.math cimport INFINITY
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy
+cimport numpy as cnp
+from fastfinite._core cimport kernels
+from fastfinite._kernels.table cimport *
+
+import numpy as np
+from fastfinite import _threads
+
+cnp.import_array()
+
+cdef extern from "_native.h" nogil:
+    ctypedef struct ff_environment:
+        pass
+    void ff_enter_environment(ff_environment*)
+    void ff_leave_environment(const ff_environment*)
+    void ff_swap_bytes(void* data, Py_ssize_t n, int width)
+    ctypedef void (*ff_work)(void*) noexcept nogil
+    void ff_run_parallel(ff_work work, void* args, size_t size, int count)
+    int FF_MAX_THREADS
+
+cdef enum:
+    MAX_AXES = 64
+    BLOCK_ROWS = 8192
+    MOST_COLUMNS = 16384    # of a row that a kernel takes whole
+    PACK_COLUMNS = 16
+    UNITS = 32
+    FEW_ROWS = 4
+
+cdef enum Way:
+    ROWS        # rows are contiguous
+    COLUMNS     # columns are
+    PACKED
+
+# One group of axes, innermost first, merged where they lie end to end.
+ctypedef struct Axes:
+    int n
+    Py_ssize_t size
+    Py_ssize_t length[MAX_AXES]
+    Py_ssize_t stride[MAX_AXES]
+
+ctypedef struct Work:
+    const char* data
+    int kind                    # 0 float32, 1 float64
+    int itemsize
+    bint swapped
+    Way way
+    Axes rows
+    Axes columns
+    double scale                # values are multiplied by it, 1 but for columns at float64's far ends
+    double* tables              # one for each unit
+    Py_ssize_t units
+    Py_ssize_t blocks
+
+ctypedef struct Share:
+    const Work* work
+    Py_ssize_t first
+    Py_ssize_t step
+    void* workspace
+    char* tile
+    Py_ssize_t* offsets
+
+
+cdef void gather_axes(Axes* axes, cnp.ndarray array, tuple which):
+    cdef int axis, last
+    cdef Py_ssize_t length, stride
+    axes.n, axes.size = 0, 1
+    for axis in reversed(which):
+        length, stride = cnp.PyArray_DIM(array, axis), cnp.PyArray_STRIDE(array, axis)
+        axes.size *= length
+        last = axes.n - 1
+        if length == 1:
+            continue
+        if last >= 0 and stride == axes.stride[last] * axes.length[last]:
+            axes.length[last] *= length
+        else:
+            axes.length[axes.n], axes.stride[axes.n] = length, stride
+            axes.n += 1
+
+
+cdef Py_ssize_t offset(const Axes* axes, Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t result = 0
+    cdef int i
+    for i in range(axes.n):
+        result += index % axes.length[i] * axes.stride[i]
+        index //= axes.length[i]
+    return result
+
+
+cdef void run_units(void* argument) noexcept nogil:
+    cdef Share* share = <Share*>argument
+    cdef const Work* work = share.work
+    cdef Py_ssize_t unit = share.first
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    while unit < work.units:
+        run_unit(share, unit, work.tables + unit * FIELDS * work.columns.size)
+        unit += share.step
+    ff_leave_environment(&saved)
+
+
+cdef void run_unit(Share* share, Py_ssize_t unit, double* table) noexcept nogil:
+    cdef const Work* work = share.work
+    cdef Py_ssize_t columns = work.columns.size, column, width, block
+    cdef Py_ssize_t start = unit * work.blocks // work.units, stop = (unit + 1) * work.blocks // work.units
+    cdef const char* data
+    clear(table, columns)
+    if work.way == ROWS:
+        for block in range(start, stop):
+            kernels.block[work.kind](work.data + block * BLOCK_ROWS * columns * work.itemsize, rows_of(work, block), columns,
+                                     share.workspace, table, columns)
+    elif work.way == COLUMNS:
+        for column in range(columns):
+            data = work.data + offset(&work.columns, column)
+            for block in range(start, stop):
+                kernels.block[work.kind](data + block * BLOCK_ROWS * work.itemsize, rows_of(work, block), 1,
+                                         share.workspace, table + column, columns)
+    else:
+        for block in range(start, stop):
+            column = 0
+            while column < columns:
+                width = min(columns - column, <Py_ssize_t>PACK_COLUMNS)
+                pack(share, block, column, width)
+                kernels.block[work.kind](share.tile, rows_of(work, block), width, share.workspace, table + column, columns)
+                column += width
+
+
+cdef inline Py_ssize_t rows_of(const Work* work, Py_ssize_t block) noexcept nogil:
+    return min(work.rows.size - block * BLOCK_ROWS, <Py_ssize_t>BLOCK_ROWS)
+
+
+cdef void pack(Share* share, Py_ssize_t block, Py_ssize_t first, Py_ssize_t width) noexcept nogil:
+    """Copy a block of some columns into the tile, in C order."""
+    cdef const Work* work = share.work
+    cdef Py_ssize_t rows = rows_of(work, block), i, j
+    cdef Py_ssize_t column_offsets[PACK_COLUMNS]
+    cdef const char* data
+    for i in range(rows):
+        share.offsets[i] = offset(&work.rows, block * BLOCK_ROWS + i)
+    for j in range(width):
+        column_offsets[j] = offset(&work.columns, first + j)
+    if work.kind == 0:
+        for i in range(rows):
+            data = work.data + share.offsets[i]
+            for j in range(width):
+                memcpy(share.tile + 4 * (i * width + j), data + column_offsets[j], 4)
+    else:
+        for i in range(rows):
+            data = work.data + share.offsets[i]
+            for j in range(width):
+                memcpy(share.tile + 8 * (i * width + j), data + column_offsets[j], 8)
+    if work.swapped:
+        ff_swap_bytes(share.tile, rows * width, work.itemsize)
+    if work.scale != 1:
+        for i in range(rows * width):
+            (<double*>share.tile)[i] *= work.scale
+
+
+cdef void clear(double* table, Py_ssize_t columns) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(FIELDS * columns):
+        table[i] = 0
+    for i in range(columns):
+        table[LOW * columns + i] = INFINITY
+        table[HIGH * columns + i] = -INFINITY
+
+
+cdef int execute(Work* work, double* table, int nthreads) except -1 nogil:
+    """Run all units and merge their tables into `table`."""
+    cdef Py_ssize_t unit, columns = work.columns.size
+    cdef Share* shares = <Share*>PyMem_RawCalloc(nthreads, sizeof(Share))
+    cdef Py_ssize_t widest = columns if work.way == ROWS else 1 if work.way == COLUMNS else PACK_COLUMNS
+    cdef bint ready = shares != NULL
+    cdef int i
+    work.tables = table if work.units == 1 else <double*>PyMem_RawMalloc(work.units * FIELDS * columns * sizeof(double))
+    ready = ready and work.tables != NULL
+    if ready:
+        for i in range(nthreads):
+            shares[i].work, shares[i].first, shares[i].step = work, i, nthreads
+            shares[i].workspace = PyMem_RawCalloc(1, kernels.block_workspace(widest, work.itemsize))
+            ready = ready and shares[i].workspace != NULL
+            if work.way == PACKED:
+                shares[i].tile = <char*>PyMem_RawMalloc(BLOCK_ROWS * PACK_COLUMNS * work.itemsize)
+                shares[i].offsets = <Py_ssize_t*>PyMem_RawMalloc(BLOCK_ROWS * sizeof(Py_ssize_t))
+                ready = ready and shares[i].tile != NULL and shares[i].offsets != NULL
+    if ready:
+        ff_run_parallel(run_units, shares, sizeof(Share), nthreads)
+        if work.units > 1:
+            combine(work, table)
+    if shares != NULL:
+        for i in range(nthreads):
+            PyMem_RawFree(shares[i].workspace)
+            PyMem_RawFree(shares[i].tile)
+            PyMem_RawFree(shares[i].offsets)
+        PyMem_RawFree(shares)
+    if work.units > 1:
+        PyMem_RawFree(work.tables)
+    if not ready:
+        with gil:
+            raise MemoryError("no memory for the sums of the columns")
+    return 0
+
+
+cdef void combine(const Work* work, double* table) noexcept nogil:
+    cdef Py_ssize_t unit, columns = work.columns.size
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    clear(table, columns)
+    for unit in range(work.units):
+        kernels.merge(table, columns, work.tables + unit * FIELDS * columns, columns, columns)
+    ff_leave_environment(&saved)
+
+
+def empty_table(Py_ssize_t columns):
+    """A table of statistics of no rows."""
+    cdef cnp.ndarray table = np.empty((FIELDS, columns))
+    clear(<double*>cnp.PyArray_DATA(table), columns)
+    return table
+
+
+def tabulate(cnp.ndarray array, tuple row_axes, tuple column_axes, double scale=1):
+    """The table of the columns of an array of float32 or float64, of any layout."""
+    cdef Work work
+    cdef cnp.ndarray table
+    cdef Py_ssize_t nbytes
+    cdef int nthreads = 1
+    work.kind = 1 if cnp.PyArray_TYPE(array) == cnp.NPY_DOUBLE else 0
+    work.itemsize = 8 if work.kind else 4
+    work.data = <const char*>cnp.PyArray_DATA(array)
+    work.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
+    work.scale = scale
+    gather_axes(&work.rows, array, row_axes)
+    gather_axes(&work.columns, array, column_axes)
+    table = np.empty((FIELDS, work.columns.size))
+    work.blocks = (work.rows.size + BLOCK_ROWS - 1) // BLOCK_ROWS
+    if work.blocks == 0 or work.columns.size == 0:
+        clear(<double*>cnp.PyArray_DATA(table), work.columns.size)
+        return table
+    work.units = min(work.blocks, <Py_ssize_t>UNITS)
+    work.way = way_of(&work, cnp.PyArray_ISBEHAVED_RO(array) and scale == 1)
+    nbytes = work.rows.size * work.columns.size * work.itemsize
+    if nbytes >= 2 * _bytes_per_thread:
+        nthreads = min(nbytes // _bytes_per_thread, <Py_ssize_t>_threads.count(), <Py_ssize_t>FF_MAX_THREADS, work.units)
+    with nogil:
+        execute(&work, <double*>cnp.PyArray_DATA(table), nthreads)
+    return table
+
+
+cdef Py_ssize_t _bytes_per_thread = _threads.BYTES_PER_THREAD
+
+
+cdef Way way_of(const Work* work, bint plain):
+    cdef Py_ssize_t columns = work.columns.size, row = columns * work.itemsize
+    if not plain or work.rows.n > 1:
+        return PACKED
+    if work.rows.n == 1 and work.rows.stride[0] != row:
+        return COLUMNS if work.rows.stride[0] == work.itemsize else PACKED
+    if columns > 1 and not (work.columns.n == 1 and work.columns.stride[0] == work.itemsize):
+        return PACKED
+    return ROWS if columns <= MOST_COLUMNS else PACKED
+
+
+def merge_tables(cnp.ndarray table, cnp.ndarray other):
+    """Add the statistics of `other` to `table`, column by column."""
+    cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1)
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    kernels.merge(<double*>cnp.PyArray_DATA(table), columns, <const double*>cnp.PyArray_DATA(other), columns, columns)
+    ff_leave_environment(&saved)
+
+
+def add_few_rows(cnp.ndarray table, cnp.ndarray rows):
+    """Add a few rows (a contiguous array of float32 or float64) to `table`, value by value; false where it is not that."""
+    cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1), n = cnp.PyArray_SIZE(rows), i
+    cdef int kind = cnp.PyArray_TYPE(rows)
+    cdef double* fields = <double*>cnp.PyArray_DATA(table)
+    cdef double entry[FIELDS]
+    cdef double x
+    cdef ff_environment saved
+    if not cnp.PyArray_ISCARRAY_RO(rows) or n > FEW_ROWS * columns or (
+            kind != cnp.NPY_FLOAT and kind != cnp.NPY_DOUBLE):
+        return False
+    ff_enter_environment(&saved)
+    for i in range(n):
+        x = (<const double*>cnp.PyArray_DATA(rows))[i] if kind == cnp.NPY_DOUBLE else (<const float*>cnp.PyArray_DATA(rows))[i]
+        put_value(entry, x)
+        kernels.merge(fields + i % columns, columns, entry, 1, 1)
+    ff_leave_environment(&saved)
+    return True
+
+
+cdef void put_value(double* entry, double x) noexcept nogil:
+    """The statistics of one value."""
+    cdef bint finite = x - x == 0
+    clear(entry, 1)
+    entry[COUNT], entry[NANS] = finite, x != x
+    entry[POSINFS], entry[NEGINFS] = x == INFINITY, x == -INFINITY
+    entry[ZEROS], entry[NEGATIVES] = x == 0, x < 0
+    if x == x:
+        entry[LOW] = entry[HIGH] = x + 0.0
+    if finite:
+        entry[MEAN] = x + 0.0
+
+
+# ---- standardizing -----------------------------------------------------------------------------------
+
+cdef enum:
+    SHARES = 64
+
+# So many lines of so many elements, each line with parameters of its own (by_column) or all with the same.
+ctypedef struct Scaling:
+    int kind
+    char* out
+    const char* data
+    Py_ssize_t lines
+    Py_ssize_t length
+    Py_ssize_t rest             # elements of a last, shorter line
+    Py_ssize_t out_stride
+    Py_ssize_t data_stride
+    bint by_column
+    const double* unit
+    const double* center
+    const double* spread
+    bint inverse
+
+
+cdef void scale_lines(void* argument) noexcept nogil:
+    cdef Scaling* job = <Scaling*>argument
+    cdef Py_ssize_t i, which, step = 0 if job.by_column else 1
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    for i in range(job.lines + (job.rest > 0)):
+        which = i if job.by_column else 0
+        kernels.affine[job.kind](job.out + i * job.out_stride, job.data + i * job.data_stride,
+                                 job.length if i < job.lines else job.rest, job.unit + which, job.center + which,
+                                 job.spread + which, step, job.inverse)
+    ff_leave_environment(&saved)
+
+
+def scale_into(cnp.ndarray out, cnp.ndarray array, cnp.ndarray unit, cnp.ndarray center, cnp.ndarray spread,
+               bint inverse):
+    """``out = (array * unit - center) / spread`` by column, or the inverse; false where the layouts are not for the kernels.
+
+    Both arrays are of one dtype, float32 or float64, of two dimensions, both with contiguous rows or both with contiguous
+    columns. The other three are float64 and hold the columns a whole number of times, so that several narrow rows
+    can be taken as one.
+    """
+    cdef Scaling job
+    cdef Scaling jobs[SHARES]
+    cdef Py_ssize_t rows = cnp.PyArray_DIM(array, 0), columns = cnp.PyArray_DIM(array, 1), size, share, start
+    cdef int nthreads = 1, i, number = cnp.PyArray_TYPE(array)
+    if number != cnp.PyArray_TYPE(out) or (number != cnp.NPY_FLOAT and number != cnp.NPY_DOUBLE) or not (
+            cnp.PyArray_ISBEHAVED_RO(array) and cnp.PyArray_ISBEHAVED(out)):
+        return False
+    job.kind = 1 if number == cnp.NPY_DOUBLE else 0
+    size = 8 if job.kind else 4
+    job.out, job.data = <char*>cnp.PyArray_DATA(out), <const char*>cnp.PyArray_DATA(array)
+    job.unit, job.center = <const double*>cnp.PyArray_DATA(unit), <const double*>cnp.PyArray_DATA(center)
+    job.spread, job.inverse = <const double*>cnp.PyArray_DATA(spread), inverse
+    job.by_column, job.rest = False, 0
+    if cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_IS_C_CONTIGUOUS(out):
+        job.length = cnp.PyArray_SIZE(unit)
+        job.lines, job.rest = rows * columns // job.length, rows * columns % job.length
+        job.out_stride = job.data_stride = job.length * size
+    elif cnp.PyArray_STRIDE(array, 1) == size and cnp.PyArray_STRIDE(out, 1) == size:
+        job.lines, job.length = rows, columns
+        job.out_stride, job.data_stride = cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(array, 0)
+    elif cnp.PyArray_STRIDE(array, 0) == size and cnp.PyArray_STRIDE(out, 0) == size:
+        job.by_column = True
+        job.lines, job.length = columns, rows
+        job.out_stride, job.data_stride = cnp.PyArray_STRIDE(out, 1), cnp.PyArray_STRIDE(array, 1)
+    else:
+        return False
+    if rows * columns * size >= 2 * _bytes_per_thread:
+        nthreads = min(rows * columns * size // _bytes_per_thread, <Py_ssize_t>_threads.count(), <Py_ssize_t>SHARES)
+    share, start = job.lines // nthreads, 0
+    for i in range(nthreads):
+        jobs[i] = job
+        jobs[i].lines = share if i < nthreads - 1 else job.lines - start
+        jobs[i].rest = 0 if i < nthreads - 1 else job.rest
+        jobs[i].out += start * job.out_stride
+        jobs[i].data += start * job.data_stride
+        if job.by_column:
+            jobs[i].unit += start
+            jobs[i].center += start
+            jobs[i].spread += start
+        start += share
+    with nogil:
+        ff_run_parallel(scale_lines, jobs, sizeof(Scaling), nthreads)
+    return True

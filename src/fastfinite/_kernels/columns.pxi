@@ -1,0 +1,489 @@
+# Column statistics: counts, range, mean and sum of squared deviations, in one pass over memory.
+#
+# (a) Rows come in blocks of BLOCK_ROWS. A block is summed about a pivot near its mean (the mean of 64 of its rows), so
+#     that the squares carry no offset; where a pivot turns out to be off, the block is summed again about the mean,
+#     while it is in cache.
+# (b) Row i belongs to lane i mod 8, whatever the layout. Where rows lie end to end, element k of the block adds into
+#     slot k mod (8 * columns), so vectors are full on any number of columns; a single contiguous column is the same
+#     loop with 8 slots.
+# (c) In a slot, 8 rows are chained in registers and then added to the block's sum; that outer sum is compensated
+#     (Knuth's two-sum), since a chain of equal squares rounds the same way each time.
+# (d) Range and moments are two loops over the same 64 rows: together, the conversion of float32 needs 21 operations
+#     for 16 values, apart 16, as each loop loads the width it wants.
+# (e) The slots are arrays of a struct, which cannot alias: GCC 12 vectorizes the loops over them.
+# (f) Lanes, blocks and batches combine in double-double arithmetic after Chan, Golub and LeVeque (1983), always
+#     in the same order.
+# (g) Values that are not finite turn a sum into nan or inf; then the block is summed again without them, and
+#     the next block is at once. The last rows of the data are padded with nan to a whole set of 64.
+
+from libc.math cimport INFINITY, NAN, fabs, ldexp
+
+cdef extern from "_native.h" nogil:
+    double ff_fma(double, double, double)
+    double ff_product_error(double, double, double)
+
+cdef enum:
+    LANES = 8
+    CHAIN = 8
+    SET_ROWS = 64           # LANES * CHAIN
+    BLOCK_ROWS = 8192
+    SAMPLES = 64
+    TILE = 64               # slots
+    LINE = 64               # bytes
+    FAR_AHEAD = 2048        # bytes to prefetch ahead
+    SCALE_BITS = 600
+
+# Deviations past these have squares that are not normal numbers.
+cdef double _HUGE = 2.0 ** 500
+cdef double _TINY = 2.0 ** -480
+
+ctypedef struct SlotsF32:
+    double pivot[TILE]
+    double total[TILE]
+    double square[TILE]
+    double carry[TILE]
+    float low[TILE]
+    float high[TILE]
+    int32_t zero[TILE]
+    int32_t negative[TILE]
+    int32_t finite[TILE]
+
+ctypedef struct SlotsF64:
+    double pivot[TILE]
+    double total[TILE]
+    double square[TILE]
+    double carry[TILE]
+    double low[TILE]
+    double high[TILE]
+    int64_t zero[TILE]
+    int64_t negative[TILE]
+    int64_t finite[TILE]
+
+# The two go together: a function that takes both is made for float32 and for float64.
+ctypedef fused slots_t:
+    SlotsF32
+    SlotsF64
+
+ctypedef fused real_t:
+    float
+    double
+
+ctypedef struct Pair:
+    double head
+    double rest
+
+
+cdef inline Pair two_sum(double a, double b) noexcept nogil:
+    cdef Pair sum
+    cdef double back
+    sum.head = a + b
+    back = sum.head - a
+    sum.rest = (a - (sum.head - back)) + (b - back)
+    return sum
+
+
+cdef inline Pair renormalized(double head, double rest) noexcept nogil:
+    # Dekker's quick two-sum, for |head| >= |rest|.
+    cdef Pair sum
+    sum.head = head + rest
+    sum.rest = rest - (sum.head - head)
+    return sum
+
+
+cdef inline Pair add(Pair a, Pair b) noexcept nogil:
+    cdef Pair sum = two_sum(a.head, b.head), rest = two_sum(a.rest, b.rest)
+    sum = renormalized(sum.head, sum.rest + rest.head)
+    return renormalized(sum.head, sum.rest + rest.rest)
+
+
+cdef inline Pair negated(Pair a) noexcept nogil:
+    a.head, a.rest = -a.head, -a.rest
+    return a
+
+
+cdef inline Pair times(Pair a, Pair b) noexcept nogil:
+    cdef double head = a.head * b.head
+    return renormalized(head, ff_product_error(a.head, b.head, head) + (a.head * b.rest + a.rest * b.head))
+
+
+cdef inline Pair times_number(Pair a, double b) noexcept nogil:
+    cdef double head = a.head * b
+    return renormalized(head, ff_product_error(a.head, b, head) + a.rest * b)
+
+
+cdef inline Pair over_number(Pair a, double b) noexcept nogil:
+    cdef double head = a.head / b, back = head * b
+    return renormalized(head, (((a.head - back) - ff_product_error(head, b, back)) + a.rest) / b)
+
+
+# ---- one set of 64 rows ------------------------------------------------------------------------------
+
+cdef inline void add_range(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+    cdef Py_ssize_t m, q
+    cdef real_t x, low, high
+    cdef int32_t zero, negative
+    for m in range(n):
+        low, high = tile.low[m], tile.high[m]
+        zero = negative = 0
+        for q in range(CHAIN):
+            x = data[m + q * step]
+            low = x if x < low else low
+            high = x if x > high else high
+            zero += x == 0
+            negative += x < 0
+        tile.low[m] = low
+        tile.high[m] = high
+        tile.zero[m] += zero
+        tile.negative[m] += negative
+
+
+cdef inline void add_finite(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+    cdef Py_ssize_t m, q
+    cdef real_t x
+    cdef int32_t finite
+    for m in range(n):
+        finite = 0
+        for q in range(CHAIN):
+            x = data[m + q * step]
+            finite += x - x == 0
+        tile.finite[m] += finite
+
+
+cdef inline void add_moments(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ssize_t step,
+                             bint masked) noexcept nogil:
+    cdef Py_ssize_t m, q
+    cdef double total, square, value, outer, added, back
+    for m in range(n):
+        total = square = 0
+        for q in range(CHAIN):
+            value = <double>data[m + q * step] - tile.pivot[m]
+            if masked:
+                value = value if value - value == 0 else 0
+            total += value
+            square = ff_fma(value, value, square)
+        tile.total[m] += total
+        outer = tile.square[m]
+        added = outer + square
+        back = added - outer
+        tile.square[m] = added
+        tile.carry[m] += (outer - (added - back)) + (square - back)
+
+
+cdef inline void add_tile(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ssize_t step,
+                          bint with_range, bint masked) noexcept nogil:
+    if with_range:
+        add_range(tile, data, n, step)
+    if masked:
+        add_finite(tile, data, n, step)
+        add_moments(tile, data, n, step, True)
+    else:
+        add_moments(tile, data, n, step, False)
+
+
+cdef inline void add_set(slots_t* tiles, const real_t* data, Py_ssize_t columns, bint with_range,
+                         bint masked) noexcept nogil:
+    """Add 64 rows. Full tiles and single columns have loops of constant length."""
+    cdef Py_ssize_t step = LANES * columns, m = 0
+    if step == LANES:
+        add_tile(tiles, data, LANES, LANES, with_range, masked)
+        return
+    while m + TILE <= step:
+        add_tile(tiles + m // TILE, data + m, TILE, step, with_range, masked)
+        m += TILE
+    if m < step:
+        add_tile(tiles + m // TILE, data + m, step - m, step, with_range, masked)
+
+
+cdef inline void fetch_set(const char* data, Py_ssize_t nbytes) noexcept nogil:
+    cdef Py_ssize_t k = 0
+    while k < nbytes:
+        ff_prefetch(data + k)
+        k += LINE
+
+
+# ---- one block ---------------------------------------------------------------------------------------
+
+# What a block needs besides its data, in one piece of memory.
+ctypedef struct Workspace:
+    bint masked
+    double* entries         # FIELDS for each column
+    void* tiles
+    void* padded            # 64 rows
+
+
+cdef inline void sample_pivots(slots_t* tiles, const real_t* data, Py_ssize_t rows, Py_ssize_t columns,
+                               double* sums) noexcept nogil:
+    """Set the pivots to the mean of some of the rows; scaled, so that it cannot overflow."""
+    cdef Py_ssize_t samples = min(rows, <Py_ssize_t>SAMPLES), step = rows // samples, s, j, m
+    cdef const real_t* row
+    cdef double* weights = sums + columns
+    cdef double x
+    for j in range(2 * columns):
+        sums[j] = 0
+    for s in range(samples):
+        # Not every step-th row, but one somewhere in every step rows: data is often periodic.
+        row = data + (s * step + 7 * s % step) * columns
+        # The same row of the next block, so that it is here when its turn comes.
+        ff_prefetch(row + BLOCK_ROWS * columns)
+        for j in range(columns):
+            x = row[j]
+            sums[j] += x * (1.0 / SAMPLES) if x - x == 0 else 0.0
+        for j in range(columns):
+            weights[j] += 1.0 / SAMPLES if row[j] - row[j] == 0 else 0.0
+    for m in range(LANES * columns):
+        j = m % columns
+        tiles[m // TILE].pivot[m % TILE] = sums[j] / weights[j] if weights[j] > 0 else 0.0
+
+
+cdef inline void clear_tiles(slots_t* tiles, Py_ssize_t columns, bint with_range) noexcept nogil:
+    cdef Py_ssize_t i, m
+    cdef slots_t* tile
+    for i in range((LANES * columns + TILE - 1) // TILE):
+        tile = tiles + i
+        for m in range(TILE):
+            tile.total[m] = tile.square[m] = tile.carry[m] = 0
+            tile.finite[m] = 0
+        if with_range:
+            for m in range(TILE):
+                tile.low[m], tile.high[m] = INFINITY, -INFINITY
+                tile.zero[m] = tile.negative[m] = 0
+
+
+cdef inline void add_sets(slots_t* tiles, const real_t* data, Py_ssize_t rows, Py_ssize_t columns, real_t* padded,
+                          bint with_range, bint masked) noexcept nogil:
+    cdef Py_ssize_t full = rows // SET_ROWS, rest = rows - full * SET_ROWS, length = SET_ROWS * columns, i
+    for i in range(full):
+        if with_range:
+            fetch_set(<const char*>(data + i * length) + max(length * <Py_ssize_t>sizeof(real_t), FAR_AHEAD),
+                      length * sizeof(real_t))
+        if masked:
+            add_set(tiles, data + i * length, columns, with_range, True)
+        else:
+            add_set(tiles, data + i * length, columns, with_range, False)
+    if rest:
+        if with_range:
+            memcpy(padded, data + full * length, rest * columns * sizeof(real_t))
+            for i in range(rest * columns, length):
+                padded[i] = NAN
+        add_set(tiles, <const real_t*>padded, columns, with_range, True)
+
+
+cdef inline void add_block(slots_t* tiles, const real_t* data, Py_ssize_t rows, Py_ssize_t columns,
+                           Workspace* workspace, double* table, Py_ssize_t field_stride) noexcept nogil:
+    cdef Py_ssize_t attempt, j
+    cdef bint again, any_nan = False
+    sample_pivots(tiles, data, rows, columns, workspace.entries)
+    # At most: once plain, once without what is not finite, once about the mean.
+    for attempt in range(3):
+        clear_tiles(tiles, columns, attempt == 0)
+        add_sets(tiles, data, rows, columns, <real_t*>workspace.padded, attempt == 0, workspace.masked)
+        again = False
+        for j in range(columns):
+            if not summarize(tiles, data + j, rows, j, columns, workspace, attempt == 2):
+                again = True
+        if not again:
+            break
+    for j in range(columns):
+        any_nan |= workspace.entries[FIELDS * j + NANS] > 0
+        merge_column(table + j, field_stride, workspace.entries + FIELDS * j, 1)
+    workspace.masked = any_nan
+
+
+cdef inline bint summarize(slots_t* tiles, const real_t* column, Py_ssize_t rows, Py_ssize_t j, Py_ssize_t columns,
+                           Workspace* workspace, bint last) noexcept nogil:
+    """Put the sums of one column into its entry; false where they have to be made again."""
+    cdef double* entry = workspace.entries + FIELDS * j
+    cdef Py_ssize_t lane, m, width, n = 0 if workspace.masked else rows // SET_ROWS * SET_ROWS
+    cdef real_t low = INFINITY, high = -INFINITY
+    cdef Pair total, square, shift, mean, sum
+    cdef double zeros = 0, negatives = 0, posinfs = 0, neginfs = 0, rest = 0, pivot
+    cdef double heads[LANES]
+    cdef slots_t* tile
+    total.head = total.rest = 0
+    for lane in range(LANES):
+        tile = tiles + (lane * columns + j) // TILE
+        m = (lane * columns + j) % TILE
+        n += tile.finite[m]
+        low = tile.low[m] if tile.low[m] < low else low
+        high = tile.high[m] if tile.high[m] > high else high
+        zeros += tile.zero[m]
+        negatives += tile.negative[m]
+        rest += tile.carry[m]
+        heads[lane] = tile.square[m]
+        sum = two_sum(total.head, tile.total[m])
+        total.head = sum.head
+        total.rest += sum.rest
+    pivot = tile.pivot[m]
+    width = LANES // 2
+    while width > 0:
+        for lane in range(width):
+            sum = two_sum(heads[lane], heads[lane + width])
+            heads[lane] = sum.head
+            rest += sum.rest
+        width //= 2
+    square = renormalized(heads[0], rest)
+    total = renormalized(total.head, total.rest)
+    if not workspace.masked and not square.head - square.head == 0:
+        workspace.masked = True
+        return False
+    shift = over_number(total, n if n > 0 else 1)
+    mean = two_sum(pivot, shift.head)
+    mean = renormalized(mean.head, mean.rest + shift.rest)
+    if low == high:
+        # Exactly constant: no sum may say otherwise. Adding 0 makes -0.0 the 0.0 that it equals.
+        mean.head, mean.rest = low + 0.0, 0
+        square.head = square.rest = 0
+    elif n > 0:
+        shift = times(total, shift)
+        if not last and shift.head > square.head * 0.25:
+            for lane in range(LANES):
+                m = lane * columns + j
+                tiles[m // TILE].pivot[m % TILE] = mean.head
+            return False
+        square = add(square, negated(shift))
+    if n < rows and (high == <real_t>INFINITY or low == -<real_t>INFINITY):
+        for m in range(rows):
+            posinfs += column[m * columns] == <real_t>INFINITY
+            neginfs += column[m * columns] == -<real_t>INFINITY
+    entry[COUNT], entry[NANS], entry[POSINFS], entry[NEGINFS] = n, rows - n - posinfs - neginfs, posinfs, neginfs
+    entry[ZEROS], entry[NEGATIVES] = zeros, negatives
+    entry[LOW], entry[HIGH], entry[LOW_REST], entry[HIGH_REST] = low + 0.0, high + 0.0, 0, 0
+    entry[MEAN], entry[MEAN_REST] = mean.head, mean.rest
+    entry[SQUARE], entry[SQUARE_REST], entry[SCALE] = square.head, square.rest, 0
+    return True
+
+
+# ---- combining ---------------------------------------------------------------------------------------
+
+cdef inline double wanted_scale(double size) noexcept nogil:
+    """The scale at which the square of a deviation of this size is a normal number: 0 but for float64's far ends."""
+    if size > _HUGE:
+        return SCALE_BITS
+    return -SCALE_BITS if size < _TINY else 0
+
+
+cdef inline void merge_column(double* table, Py_ssize_t fields, const double* other, Py_ssize_t others) noexcept nogil:
+    """Add what `other` says of a column; the fields of each are so far apart."""
+    cdef double n = table[COUNT * fields], k = other[COUNT * others], scale, difference
+    cdef Pair mean, shift, step, square, more
+    cdef int field
+    for field in range(COUNT, NEGATIVES + 1):
+        table[field * fields] += other[field * others]
+    if (other[LOW * others] < table[LOW * fields] or (other[LOW * others] == table[LOW * fields]
+                                                      and other[LOW_REST * others] < table[LOW_REST * fields])):
+        table[LOW * fields], table[LOW_REST * fields] = other[LOW * others], other[LOW_REST * others]
+    if (other[HIGH * others] > table[HIGH * fields] or (other[HIGH * others] == table[HIGH * fields]
+                                                        and other[HIGH_REST * others] > table[HIGH_REST * fields])):
+        table[HIGH * fields], table[HIGH_REST * fields] = other[HIGH * others], other[HIGH_REST * others]
+    if k == 0:
+        return
+    if n == 0:
+        for field in range(MEAN, FIELDS):
+            table[field * fields] = other[field * others]
+        return
+    mean.head, mean.rest = table[MEAN * fields], table[MEAN_REST * fields]
+    more.head, more.rest = other[MEAN * others], other[MEAN_REST * others]
+    difference = fabs(more.head * 0.5 - mean.head * 0.5) * 2
+    if difference == 0:
+        difference = fabs(more.rest - mean.rest)
+    scale = max(scale_of(table, fields), scale_of(other, others))
+    if difference > 0:
+        scale = max(scale, wanted_scale(difference))
+    elif scale < -SCALE_BITS:
+        scale = 0           # all equal
+    square = square_at(table, fields, scale)
+    if scale != 0:
+        mean.head, mean.rest = ldexp(mean.head, -<int>scale), ldexp(mean.rest, -<int>scale)
+        more.head, more.rest = ldexp(more.head, -<int>scale), ldexp(more.rest, -<int>scale)
+    shift = add(more, negated(mean))
+    step = over_number(times_number(shift, k), n + k)
+    mean = add(mean, step)
+    square = add(add(square, square_at(other, others, scale)), times_number(times(shift, step), n))
+    if scale != 0:
+        mean.head, mean.rest = ldexp(mean.head, <int>scale), ldexp(mean.rest, <int>scale)
+    table[MEAN * fields], table[MEAN_REST * fields] = mean.head, mean.rest
+    table[SQUARE * fields], table[SQUARE_REST * fields] = square.head, square.rest
+    table[SCALE * fields] = scale
+
+
+cdef inline double scale_of(const double* table, Py_ssize_t fields) noexcept nogil:
+    # A sum of 0 has no scale of its own.
+    return table[SCALE * fields] if table[SQUARE * fields] != 0 else -2 * SCALE_BITS
+
+
+cdef inline Pair square_at(const double* table, Py_ssize_t fields, double scale) noexcept nogil:
+    cdef Pair square
+    cdef int by = 2 * <int>(table[SCALE * fields] - scale)
+    square.head, square.rest = table[SQUARE * fields], table[SQUARE_REST * fields]
+    if by != 0 and square.head != 0:
+        square.head, square.rest = ldexp(square.head, by), ldexp(square.rest, by)
+    return square
+
+
+# ---- the table ---------------------------------------------------------------------------------------
+
+cdef size_t block_workspace(Py_ssize_t columns, int itemsize) noexcept nogil:
+    # The sums of sample_pivots stand where the entries come to stand later.
+    cdef size_t tiles = (LANES * columns + TILE - 1) // TILE
+    return (sizeof(Workspace) + 2 * LINE + columns * FIELDS * sizeof(double) + SET_ROWS * columns * itemsize
+            + tiles * (sizeof(SlotsF64) if itemsize == 8 else sizeof(SlotsF32)))
+
+
+cdef inline Workspace* furnish(void* memory, Py_ssize_t columns, int itemsize) noexcept nogil:
+    cdef Workspace* workspace = <Workspace*>memory
+    cdef char* free = <char*>(workspace + 1)
+    if workspace.tiles == NULL:
+        workspace.tiles = free + (LINE - <size_t>free % LINE)
+        workspace.entries = <double*>(<char*>workspace.tiles + (LANES * columns + TILE - 1) // TILE * (
+            sizeof(SlotsF64) if itemsize == 8 else sizeof(SlotsF32)))
+        workspace.padded = workspace.entries + columns * FIELDS
+    return workspace
+
+
+cdef void block_f32(const void* data, Py_ssize_t rows, Py_ssize_t columns,
+                    void* memory, double* table, Py_ssize_t field_stride) noexcept nogil:
+    cdef Workspace* workspace = furnish(memory, columns, 4)
+    add_block(<SlotsF32*>workspace.tiles, <const float*>data, rows, columns, workspace, table, field_stride)
+
+cdef void block_f64(const void* data, Py_ssize_t rows, Py_ssize_t columns,
+                    void* memory, double* table, Py_ssize_t field_stride) noexcept nogil:
+    cdef Workspace* workspace = furnish(memory, columns, 8)
+    add_block(<SlotsF64*>workspace.tiles, <const double*>data, rows, columns, workspace, table, field_stride)
+
+cdef void merge(double* table, Py_ssize_t field_stride, const double* other, Py_ssize_t other_stride,
+                Py_ssize_t columns) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(columns):
+        merge_column(table + j, field_stride, other + j, other_stride)
+
+
+cdef inline void affine(real_t* out, const real_t* data, Py_ssize_t n, const double* unit, const double* center,
+                        const double* spread, Py_ssize_t step, bint inverse) noexcept nogil:
+    cdef Py_ssize_t i
+    if inverse and step:
+        for i in range(n):
+            out[i] = <real_t>ff_fma(<double>data[i], spread[i], center[i])
+    elif inverse:
+        for i in range(n):
+            out[i] = <real_t>ff_fma(<double>data[i], spread[0], center[0])
+    elif step:
+        for i in range(n):
+            out[i] = <real_t>((<double>data[i] * unit[i] - center[i]) / spread[i])
+    else:
+        for i in range(n):
+            out[i] = <real_t>((<double>data[i] * unit[0] - center[0]) / spread[0])
+
+cdef void affine_f32(void* out, const void* data, Py_ssize_t n, const double* unit, const double* center,
+                     const double* spread, Py_ssize_t step, bint inverse) noexcept nogil:
+    affine(<float*>out, <const float*>data, n, unit, center, spread, step, inverse)
+
+cdef void affine_f64(void* out, const void* data, Py_ssize_t n, const double* unit, const double* center,
+                     const double* spread, Py_ssize_t step, bint inverse) noexcept nogil:
+    affine(<double*>out, <const double*>data, n, unit, center, spread, step, inverse)
+
+
+cdef void fill_columns(KernelTable* table) noexcept nogil:
+    table.block[0], table.block[1] = block_f32, block_f64
+    table.block_workspace = block_workspace
+    table.merge = merge
+    table.affine[0], table.affine[1] = affine_f32, affine_f64

@@ -1,0 +1,101 @@
+"""`ColumnStats` as a table to read, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import html as escaping
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastfinite._statistics import ColumnStats
+
+# Rows shown; of more columns, those with something to say come first.
+_MOST_ROWS = 30
+_LONGEST_NAME = 32
+# Within so much of being constant, a column is flagged: some 10 times the resolution of float32.
+_NEAR = 1e-6
+_HEAD = ("column", "count", "nan", "inf", "min", "max", "mean", "std", "flags")
+
+
+def _rows(stats: ColumnStats) -> tuple[list[tuple[str, ...]], int]:
+    """The cells of the rows to show, and how many columns were left out."""
+    from fastfinite._statistics import _near_constant
+
+    columns = len(stats)
+    flat = {
+        name: np.atleast_1d(np.asarray(getattr(stats, name))).ravel()
+        for name in ("count", "nan", "posinf", "neginf", "min", "max", "mean", "std", "constant")
+    }
+    near = np.atleast_1d(_near_constant(stats, _NEAR)).ravel()
+    infinite = flat["posinf"] + flat["neginf"]
+    weight = 8 * (infinite > 0) + 4 * flat["constant"] + 2 * (flat["nan"] > 0) + near + 4 * (flat["count"] == 0)
+    order = np.arange(columns)
+    if columns > _MOST_ROWS:
+        order = np.argsort(-weight, kind="stable")[:_MOST_ROWS]
+    rows = []
+    for i in order:
+        flags = [
+            word
+            for word, on in (
+                ("empty", flat["count"][i] == 0),
+                ("constant", flat["constant"][i]),
+                ("near constant", near[i]),
+                ("nan", flat["nan"][i] > 0),
+                ("inf", infinite[i] > 0),
+            )
+            if on
+        ]
+        numbers = [_number(flat[name][i]) for name in ("min", "max", "mean", "std")]
+        counts = [str(flat["count"][i]), str(flat["nan"][i]), str(infinite[i])]
+        rows.append((_name(stats, int(i)), *counts, *numbers, ", ".join(flags)))
+    return rows, columns - len(order)
+
+
+def _name(stats: ColumnStats, column: int) -> str:
+    if stats.names is not None:
+        name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in stats.names[column])
+        return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    if len(stats.shape) == 1:
+        return str(column)
+    return str(tuple(int(i) for i in np.unravel_index(column, stats.shape))) if stats.shape else ""
+
+
+def _number(value: Any) -> str:
+    return "nan" if math.isnan(value) else f"{value:.6g}"
+
+
+def _heading(stats: ColumnStats) -> str:
+    columns = len(stats)
+    return f"ColumnStats of {columns} column{'' if columns == 1 else 's'}"
+
+
+def _left_out(more: int) -> str:
+    return f"... and {more} more columns, none of them with more to say" if more else ""
+
+
+def text(stats: ColumnStats) -> str:
+    """The table in plain text."""
+    rows, more = _rows(stats)
+    widths = [max(len(row[i]) for row in [_HEAD, *rows]) for i in range(len(_HEAD))]
+    lines = [_heading(stats)]
+    for row in [_HEAD, *rows] if rows else []:
+        cells = [cell.ljust(width) if i in (0, len(_HEAD) - 1) else cell.rjust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths))]
+        lines.append("  ".join(cells).rstrip())
+    if more:
+        lines.append(_left_out(more))
+    return "\n".join(lines)
+
+
+def html(stats: ColumnStats) -> str:
+    """The table in HTML; names are escaped."""
+    rows, more = _rows(stats)
+    head = "".join(f"<th>{cell}</th>" for cell in _HEAD)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    foot = f"<p>{_left_out(more)}</p>" if more else ""
+    return (f"<table><caption>{_heading(stats)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>{foot}")
