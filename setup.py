@@ -96,7 +96,11 @@ def levels():
 
 setup(
     ext_modules=cythonize(
-        [extension("_core"), extension("_columns"), *(extension(f"_kernels.{name}", flags) for name, flags in levels())],
+        [
+            extension("_core"),
+            extension("_columns"),
+            *(extension(f"_kernels.{name}", flags) for name, flags in levels()),
+        ],
         include_path=["src"],
         compiler_directives={
             "language_level": 3,

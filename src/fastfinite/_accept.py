@@ -44,10 +44,12 @@ class Accepted(NamedTuple):
 
 def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accepted:
     """Accept an array, masked array, scalar or array-like; ``dtype`` names the format of raw bits."""
-    # numpy.ma is imported by NumPy when first asked for; without it there are no masked arrays.
-    masked = sys.modules.get("numpy.ma")
-    if masked is not None and isinstance(x, masked.MaskedArray):
-        mask = None if x.mask is masked.nomask else masked.getmaskarray(x)
+    # NumPy imports numpy.ma when it is first asked for. Asking here could leave a child that is forked meanwhile with
+    # an import lock that nobody holds; and while it is not imported, or only half, there are no masked arrays.
+    masked_array = getattr(sys.modules.get("numpy.ma.core"), "MaskedArray", None)
+    if masked_array is not None and isinstance(x, masked_array):
+        cells: Any = x.mask
+        mask = np.broadcast_to(cells, x.shape) if isinstance(cells, np.ndarray) or cells else None
     array = np.asarray(x)
     if dtype is not None:
         return _accept_bits(array, _formats.of_name(dtype, "dtype"), mask)

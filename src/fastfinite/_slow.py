@@ -109,7 +109,7 @@ def _classify(
 def _overflowing_long(parts: Array, target: Format) -> Array:
     """Which long doubles overflow, as NumPy and ml_dtypes cast them."""
     if target.name in _formats.NATIVE:
-        return np.isinf(parts.astype(target.name))
+        return np.asarray(np.isinf(parts.astype(target.name)))
     by_way = np.abs(parts.astype(np.float32))
     limit, included = target.overflow_limit()
     # The limit of every such format is a float32.

@@ -47,10 +47,10 @@ def standardize(x: ArrayLike, *, stats: ColumnStats | None = None, out: Array | 
 
     Notes
     -----
-    The result is ``(x - mean) / std``, computed in float64 with the float64 statistics: for float32 within 0.501 units in
-    the last place of the exact quotient, for float64 within 1 unit of it but for the rounding of ``x - mean``. nan stays
-    nan. A constant column (``std`` 0) is divided by 1, so that it becomes 0, and new data in it keep their distance
-    from the constant. Columns that hold inf have no variance and become nan.
+    The result is ``(x - mean) / std``, computed in float64 with the float64 statistics: for float32 within 0.501 units
+    in the last place of the exact quotient, for float64 within 1 unit of it but for the rounding of ``x - mean``.
+    nan stays nan. A constant column (``std`` 0) is divided by 1, so that it becomes 0, and new data in it keep their
+    distance from the constant. Columns that hold inf have no variance and become nan.
 
     Cost: one pass, in addition to that of `column_stats` where `stats` is not given; memory for the result alone.
 
@@ -161,8 +161,8 @@ def _fill(
     flat_out, flat = _two_dimensional(out, columns), _two_dimensional(array, columns)
     if flat_out is not None and flat is not None and (flat is flat_out or not _harmful_overlap(out, array)):
         repeat = max(1, _LINE // columns) if flat.flags.c_contiguous and flat_out.flags.c_contiguous else 1
-        repeated = (np.tile(values, repeat) for values in (unit, center, spread))
-        if _columns.scale_into(flat_out, flat, *repeated, inverse):
+        unit_row, center_row, spread_row = (np.tile(values, repeat) for values in (unit, center, spread))
+        if _columns.scale_into(flat_out, flat, unit_row, center_row, spread_row, inverse):
             return
     if _harmful_overlap(out, array):
         array = array.copy()

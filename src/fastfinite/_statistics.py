@@ -1,34 +1,39 @@
-"""Column statistics: accept the input, run the kernels, read the answers off the table of sums.
-
-The kernels take float32 and float64 of any layout. Everything else comes here in slabs of some rows, as one of the two:
-small floats and small integers as float32, wider integers as float64, 64-bit integers less their smallest value (which
-is exact), long double and objects as exact fractions.
-"""
+"""Column statistics: `ColumnStats`, which reads its answers off a table of sums, and the functions that make one."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfinite import _columns, _formats, _scan, _slow
-from fastfinite._accept import Accepted, Array, accept
+from fastfinite import _columns, _scan
+from fastfinite._accept import accept
 from fastfinite._report import NonFiniteError
+from fastfinite._tabulate import (
+    COUNT,
+    HIGH,
+    HIGH_REST,
+    LOW,
+    LOW_REST,
+    MEAN,
+    NAN,
+    NEGATIVE,
+    NEGINF,
+    POSINF,
+    SCALE,
+    SQUARE,
+    ZERO,
+    Floats,
+    equal,
+    tabulate,
+)
 
-# Rows of the table of sums, as in _kernels/table.pxd.
-(COUNT, NAN, POSINF, NEGINF, ZERO, NEGATIVE, LOW, LOW_REST, HIGH, HIGH_REST, MEAN, MEAN_REST, SQUARE, SQUARE_REST,
- SCALE) = range(15)
-_SCALE_BITS = 600
 _POLICIES = ("omit", "propagate", "raise")
-# Values in a slab: enough to make the calls cheap, few enough to stay in cache.
-_SLAB = 1 << 17
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 
@@ -61,9 +66,9 @@ class ColumnStats:
     Notes
     -----
     Accuracy: ``var`` is within 4 units in the last place of the exact variance of the given numbers wherever that is a
-    normal float64, whatever the offset, the number of rows (to 2**53) and their order; it is never negative, and ``std``
-    is right where ``var`` overflows or underflows. Counts, min, max and constant are exact, for 64-bit integers too
-    (whose min and max are rounded to float64 only to be shown).
+    normal float64, whatever the offset, the number of rows (to 2**53) and their order; it is never negative, and
+    ``std`` is right where ``var`` overflows or underflows. Counts, min, max and constant are exact, for 64-bit
+    integers too (whose min and max are rounded to float64 only to be shown).
 
     Method: blocks of 8192 rows, corrected two-pass about a pivot near the mean of the block, compensated sums, combined
     in double-double arithmetic after Chan, Golub and LeVeque (1983).
@@ -123,11 +128,13 @@ class ColumnStats:
             raise ValueError("batch has no columns: it is a single number")
         shape = array.shape if one else array.shape[1:]
         if known and shape != self._shape:
-            raise ValueError(f"batch has {_columns_text(shape)}, but the statistics are of {_columns_text(self._shape)}")
+            raise ValueError(
+                f"batch has {_columns_text(shape)}, but the statistics are of {_columns_text(self._shape)}"
+            )
         if one:
             mask = None if accepted.mask is None else accepted.mask[np.newaxis]
             accepted = accepted._replace(array=array[np.newaxis], mask=mask)
-        table = _tabulate(accepted, (0,))
+        table = tabulate(accepted, (0,))
         if self.nan_policy == "raise":
             _refuse_nan(batch, table)
         self._absorb(table, shape)
@@ -194,7 +201,8 @@ class ColumnStats:
     def _field(self, field: int) -> Floats:
         if self._table is None:
             return np.zeros(self._shape)
-        return self._table[field].reshape(self._shape)
+        field_values: Floats = self._table[field].reshape(self._shape)
+        return field_values
 
     def _integers(self, field: int) -> Counts:
         return self._field(field).astype(np.int64)
@@ -263,8 +271,8 @@ class ColumnStats:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        equal = _equal(self._field(LOW), self._field(HIGH)) & _equal(self._field(LOW_REST), self._field(HIGH_REST))
-        return equal & (self.count > 0)
+        heads = equal(self._field(LOW), self._field(HIGH))
+        return heads & equal(self._field(LOW_REST), self._field(HIGH_REST)) & (self.count > 0)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -298,7 +306,8 @@ class ColumnStats:
         sums = None if self._table is None else [[float(value).hex() for value in row] for row in self._table]
         names = None if self.names is None else list(self.names)
         state = {"ddof": self.ddof, "nan_policy": self.nan_policy, "names": names, "shape": list(self._shape)}
-        counts = {name: getattr(self, name).tolist() for name in ("count", "nan", "posinf", "neginf", "zero", "negative")}
+        kinds = ("count", "nan", "posinf", "neginf", "zero", "negative")
+        counts = {name: getattr(self, name).tolist() for name in kinds}
         return state | counts | {"constant": self.constant.tolist(), "sums": sums}
 
     @classmethod
@@ -347,11 +356,6 @@ def _restore(state: tuple[Any, ...]) -> ColumnStats:
     stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names)
     stats._table, stats._shape = table, shape
     return stats
-
-
-def _equal(low: Floats, high: Floats) -> NDArray[np.bool_]:
-    # On bits: where another library has set flush-to-zero, 0.0 == 5e-324. There is no -0.0 and no nan in a table.
-    return np.asarray(low.view(np.int64) == high.view(np.int64))
 
 
 def _checked_policy(nan_policy: str) -> str:
@@ -425,7 +429,7 @@ def column_stats(
     ndim = accepted.array.ndim
     axes = tuple(range(ndim)) if axis is None else _normalized_axes(axis, ndim)
     stats = ColumnStats(ddof=ddof, nan_policy=nan_policy)
-    table = _tabulate(accepted, axes)
+    table = tabulate(accepted, axes)
     if stats.nan_policy == "raise":
         _refuse_nan(x, table)
     stats._table, stats._shape = table, tuple(n for i, n in enumerate(accepted.array.shape) if i not in axes)
@@ -526,10 +530,12 @@ def near_constant_columns(
 
     Parameters
     ----------
-    x, axis
+    x : array_like
         As for `column_stats`.
     rtol : float
         A column is near constant where ``0 < std <= rtol * sqrt(mean**2 + var)``.
+    axis : int, tuple of int or None, default 0
+        As for `column_stats`.
 
     Returns
     -------
@@ -563,176 +569,3 @@ def near_constant_columns(
 def _near_constant(stats: ColumnStats, rtol: float) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
         return np.asarray(~stats.constant & (stats.std <= rtol * np.hypot(stats.mean, stats.std)))
-
-
-# ---- tables of any dtype -----------------------------------------------------------------------------
-
-
-def _tabulate(accepted: Accepted, axes: tuple[int, ...]) -> Floats:
-    array, kind = accepted.array, accepted.array.dtype.kind
-    others = tuple(i for i in range(array.ndim) if i not in axes)
-    if accepted.parts == 2 or accepted.how == "fields" or kind in "cmM":
-        raise TypeError(f"cannot take column statistics of dtype {array.dtype}: " + (
-            "complex numbers have no order; pass x.real and x.imag" if accepted.parts == 2 or kind == "c" else
-            "pass its fields one by one" if accepted.how == "fields" else
-            "dates have no variance; pass them as integers"))
-    if accepted.mask is None and accepted.label in ("float32", "float64") and accepted.how == "bits":
-        table: Floats = _columns.tabulate(array, axes, others)
-        return _rescale_extremes(table, array, axes, others) if accepted.label == "float64" else table
-    columns = math.prod(array.shape[i] for i in others)
-    table = _columns.empty_table(columns)
-    order = axes + others
-    mask = None if accepted.mask is None else accepted.mask.transpose(order)
-    for slab, missing in _slabs(array.view(np.ndarray).transpose(order), mask, len(axes), columns):
-        _columns.merge_tables(table, _tabulate_slab(slab, missing, accepted))
-    return table
-
-
-def _slabs(array: Array, mask: Array | None, row_axes: int, columns: int) -> Iterator[tuple[Array, Array | None]]:
-    """The rows of an array, in order, as arrays of two dimensions of about so many values; small copies at most."""
-    if row_axes == 0 or array.size <= _SLAB:
-        if array.size:
-            yield array.reshape(-1, columns), None if mask is None else mask.reshape(-1, columns)
-        return
-    one = array.size // array.shape[0]
-    step = max(1, _SLAB // one)
-    for start in range(0, array.shape[0], step):
-        part = slice(start, start + step) if step > 1 or row_axes == 1 else start
-        inner = row_axes if isinstance(part, slice) else row_axes - 1
-        slab, missing = array[part], None if mask is None else mask[part]
-        if isinstance(part, slice):
-            yield slab.reshape(-1, columns), None if missing is None else missing.reshape(-1, columns)
-        else:
-            yield from _slabs(slab, missing, inner, columns)
-
-
-def _tabulate_slab(slab: Array, missing: Array | None, accepted: Accepted) -> Floats:
-    dtype = slab.dtype
-    if accepted.how == "values":
-        return _tabulate_fractions(slab, missing)
-    if dtype.kind in "iu" and dtype.itemsize == 8 and not _formats.is_ml_dtype(dtype):
-        return _tabulate_integers(slab, missing)
-    with np.errstate(all="ignore"):
-        wide = dtype == np.float64 or (dtype.kind in "iu" and dtype.itemsize == 4)
-        values = slab.astype(np.float64 if wide else np.float32)
-        if missing is not None:
-            values[missing] = np.nan
-    table: Floats = _columns.tabulate(values, (0,), (1,))
-    if wide:
-        table = _rescale_extremes(table, values, (0,), (1,))
-    return _without_masked(table, missing)
-
-
-def _without_masked(table: Floats, missing: Array | None) -> Floats:
-    if missing is not None:
-        table[NAN] -= missing.sum(axis=0)
-    return table
-
-
-def _rescale_extremes(table: Floats, array: Array, axes: tuple[int, ...], others: tuple[int, ...]) -> Floats:
-    """Sum columns again, scaled by a power of two, whose squares are not normal numbers."""
-    with np.errstate(all="ignore"):
-        spread = table[HIGH] * 0.5 - table[LOW] * 0.5
-    finite = (table[COUNT] > 0) & (table[POSINF] + table[NEGINF] == 0)
-    huge, tiny = finite & (spread > 2.0**499), finite & (spread < 2.0**-481) & ~_equal(table[LOW], table[HIGH])
-    for column in np.flatnonzero(huge | tiny):
-        bits = _SCALE_BITS if huge[column] else -_SCALE_BITS
-        where = np.unravel_index(column, tuple(array.shape[i] for i in others)) if others else ()
-        index: list[Any] = [slice(None)] * array.ndim
-        for i, position in zip(others, where):
-            index[i] = position
-        one = array[tuple(index)]
-        scaled = _columns.tabulate(one, tuple(range(one.ndim)), (), 2.0**-bits)[:, 0]
-        with np.errstate(all="ignore"):
-            table[MEAN : MEAN_REST + 1, column] = np.ldexp(scaled[MEAN : MEAN_REST + 1], bits)
-        table[SQUARE : SQUARE_REST + 1, column] = scaled[SQUARE : SQUARE_REST + 1]
-        table[SCALE, column] = bits
-    return table
-
-
-def _pair(integers: Array) -> tuple[Floats, Floats]:
-    """64-bit integers as sums of two float64, exactly."""
-    upper = (integers >> integers.dtype.type(32)).astype(np.float64) * 2.0**32
-    lower = (integers & integers.dtype.type(0xFFFFFFFF)).astype(np.float64)
-    head = upper + lower
-    return head, lower - (head - upper)
-
-
-def _tabulate_integers(slab: Array, missing: Array | None) -> Floats:
-    native = slab.astype(slab.dtype.newbyteorder("="))
-    present = np.ones(native.shape, np.bool_) if missing is None else ~missing
-    limits = np.iinfo(native.dtype)
-    low = native.min(axis=0, initial=limits.max, where=present)
-    high = native.max(axis=0, initial=limits.min, where=present)
-    # Differences of 64-bit integers are exact as unsigned ones, whatever wraps around.
-    distance = (native.view(np.uint64) - low.view(np.uint64)).astype(np.float64)
-    distance[~present] = np.nan
-    table: Floats = _columns.tabulate(distance, (0,), (1,))
-    empty = table[COUNT] == 0
-    table[ZERO] = ((native == 0) & present).sum(axis=0)
-    table[NEGATIVE] = ((native < 0) & present).sum(axis=0)
-    base, base_rest = _pair(low)
-    table[LOW], table[LOW_REST] = np.where(empty, np.inf, base), np.where(empty, 0, base_rest)
-    head, rest = _pair(high)
-    table[HIGH], table[HIGH_REST] = np.where(empty, -np.inf, head), np.where(empty, 0, rest)
-    total = base + table[MEAN]
-    back = total - base
-    rest = (base - (total - back)) + (table[MEAN] - back) + (table[MEAN_REST] + base_rest)
-    table[MEAN] = total + rest
-    table[MEAN_REST] = rest - (table[MEAN] - total)
-    table[MEAN : MEAN_REST + 1, empty] = 0
-    return _without_masked(table, missing)
-
-
-def _tabulate_fractions(slab: Array, missing: Array | None) -> Floats:
-    table: Floats = _columns.empty_table(slab.shape[1])
-    for column in range(slab.shape[1]):
-        table[:, column] = _fraction_entry(slab[:, column], None if missing is None else missing[:, column])
-    return table
-
-
-def _fraction_entry(values: Array, missing: Array | None) -> Floats:
-    entry: Floats = _columns.empty_table(1)[:, 0]
-    numbers: list[Fraction] = []
-    bounds: list[float] = []
-    with np.errstate(all="ignore"):
-        codes = _slow.codes_of_values(values, missing)
-    for code, value in zip(codes, values):
-        if code == _slow.FINITE:
-            numbers.append(_fraction(value))
-        elif code in (_slow.NAN, _slow.NULL):
-            entry[NAN] += 1
-        elif code in (_slow.POSINF, _slow.NEGINF):
-            entry[POSINF if code == _slow.POSINF else NEGINF] += 1
-            bounds.append(math.inf if code == _slow.POSINF else -math.inf)
-    entry[COUNT] = len(numbers)
-    entry[ZERO] = sum(number == 0 for number in numbers)
-    entry[NEGATIVE] = sum(number < 0 for number in numbers) + entry[NEGINF]
-    if numbers:
-        mean = sum(numbers, Fraction(0)) / len(numbers)
-        square = sum(((number - mean) ** 2 for number in numbers), Fraction(0))
-        entry[MEAN], entry[MEAN_REST] = _fraction_pair(mean)
-        spread = max(numbers) - min(numbers)
-        bits = _SCALE_BITS if spread > 2**500 else -_SCALE_BITS if 0 < spread < Fraction(1, 2**480) else 0
-        entry[SQUARE], entry[SQUARE_REST] = _fraction_pair(square / Fraction(4) ** bits)
-        entry[SCALE] = bits
-        entry[LOW], entry[LOW_REST] = _fraction_pair(min(numbers))
-        entry[HIGH], entry[HIGH_REST] = _fraction_pair(max(numbers))
-    if bounds:
-        entry[LOW] = min(entry[LOW], *bounds)
-        entry[HIGH] = max(entry[HIGH], *bounds)
-    return entry
-
-
-def _fraction(value: Any) -> Fraction:
-    if isinstance(value, complex) or (isinstance(value, np.complexfloating)):
-        raise TypeError("cannot take column statistics of complex numbers: they have no order")
-    number = Fraction(*value.as_integer_ratio()) if hasattr(value, "as_integer_ratio") else Fraction(value)
-    if abs(number) > Fraction(np.finfo(np.float64).max):
-        raise ValueError(f"cannot take column statistics: {value} is beyond the range of float64")
-    return number
-
-
-def _fraction_pair(number: Fraction) -> tuple[float, float]:
-    head = float(number)
-    return head, float(number - Fraction(head))

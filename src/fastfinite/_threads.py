@@ -16,7 +16,7 @@ from types import TracebackType
 
 # A few cores saturate the memory of one socket; more threads than this cost more to start than they bring.
 BANDWIDTH_CAP = 8
-# A thread starts to work 20 to 65 us after its creation, the time to read up to 1 MB; each is given well more than that.
+# A thread starts to work 20 to 65 us after its creation, the time to read up to 1 MB; each is given more than that.
 BYTES_PER_THREAD = 4 << 20
 
 _VARIABLES = ("FASTFINITE_NUM_THREADS", "OMP_NUM_THREADS")
