@@ -33,7 +33,7 @@ cdef extern from "_native.h" nogil:
 
 cdef enum:
     MAX_AXES = 64
-    BLOCK_ROWS = 8192
+    BLOCK_ROWS = 16384
     MOST_COLUMNS = 16384    # of a row that a kernel takes whole
     PACK_COLUMNS = 16
     UNITS = 32
@@ -66,8 +66,8 @@ ctypedef struct Work:
 
 ctypedef struct Share:
     const Work* work
-    Py_ssize_t first
-    Py_ssize_t step
+    Py_ssize_t first            # units
+    Py_ssize_t stop
     void* workspace
     char* tile
     Py_ssize_t* offsets
@@ -102,39 +102,45 @@ cdef Py_ssize_t offset(const Axes* axes, Py_ssize_t index) noexcept nogil:
 cdef void run_units(void* argument) noexcept nogil:
     cdef Share* share = <Share*>argument
     cdef const Work* work = share.work
-    cdef Py_ssize_t unit = share.first
+    cdef Py_ssize_t columns = work.columns.size, unit, column, block
+    cdef const char* data
+    cdef double* table
     cdef ff_environment saved
     ff_enter_environment(&saved)
-    while unit < work.units:
-        run_unit(share, unit, work.tables + unit * FIELDS * work.columns.size)
-        unit += share.step
+    for unit in range(share.first, share.stop):
+        clear(work.tables + unit * FIELDS * columns, columns)
+    if work.way == COLUMNS:
+        for column in range(columns):
+            data = work.data + offset(&work.columns, column)
+            for unit in range(share.first, share.stop):
+                table = work.tables + unit * FIELDS * columns
+                for block in range(first_block(work, unit), first_block(work, unit + 1)):
+                    kernels.block[work.kind](data + block * BLOCK_ROWS * work.itemsize, rows_of(work, block), 1,
+                                             share.workspace, table + column, columns)
+    else:
+        for unit in range(share.first, share.stop):
+            table = work.tables + unit * FIELDS * columns
+            for block in range(first_block(work, unit), first_block(work, unit + 1)):
+                if work.way == ROWS:
+                    kernels.block[work.kind](work.data + block * BLOCK_ROWS * columns * work.itemsize,
+                                             rows_of(work, block), columns, share.workspace, table, columns)
+                else:
+                    add_packed(share, block, table)
     ff_leave_environment(&saved)
 
 
-cdef void run_unit(Share* share, Py_ssize_t unit, double* table) noexcept nogil:
+cdef void add_packed(Share* share, Py_ssize_t block, double* table) noexcept nogil:
     cdef const Work* work = share.work
-    cdef Py_ssize_t columns = work.columns.size, column, width, block
-    cdef Py_ssize_t start = unit * work.blocks // work.units, stop = (unit + 1) * work.blocks // work.units
-    cdef const char* data
-    clear(table, columns)
-    if work.way == ROWS:
-        for block in range(start, stop):
-            kernels.block[work.kind](work.data + block * BLOCK_ROWS * columns * work.itemsize, rows_of(work, block), columns,
-                                     share.workspace, table, columns)
-    elif work.way == COLUMNS:
-        for column in range(columns):
-            data = work.data + offset(&work.columns, column)
-            for block in range(start, stop):
-                kernels.block[work.kind](data + block * BLOCK_ROWS * work.itemsize, rows_of(work, block), 1,
-                                         share.workspace, table + column, columns)
-    else:
-        for block in range(start, stop):
-            column = 0
-            while column < columns:
-                width = min(columns - column, <Py_ssize_t>PACK_COLUMNS)
-                pack(share, block, column, width)
-                kernels.block[work.kind](share.tile, rows_of(work, block), width, share.workspace, table + column, columns)
-                column += width
+    cdef Py_ssize_t columns = work.columns.size, column = 0, width
+    while column < columns:
+        width = min(columns - column, <Py_ssize_t>PACK_COLUMNS)
+        pack(share, block, column, width)
+        kernels.block[work.kind](share.tile, rows_of(work, block), width, share.workspace, table + column, columns)
+        column += width
+
+
+cdef inline Py_ssize_t first_block(const Work* work, Py_ssize_t unit) noexcept nogil:
+    return unit * work.blocks // work.units
 
 
 cdef inline Py_ssize_t rows_of(const Work* work, Py_ssize_t block) noexcept nogil:
@@ -188,7 +194,8 @@ cdef int execute(Work* work, double* table, int nthreads) except -1 nogil:
     ready = ready and work.tables != NULL
     if ready:
         for i in range(nthreads):
-            shares[i].work, shares[i].first, shares[i].step = work, i, nthreads
+            shares[i].work = work
+            shares[i].first, shares[i].stop = i * work.units // nthreads, (i + 1) * work.units // nthreads
             shares[i].workspace = PyMem_RawCalloc(1, kernels.block_workspace(widest, work.itemsize))
             ready = ready and shares[i].workspace != NULL
             if work.way == PACKED:

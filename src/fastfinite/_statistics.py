@@ -70,7 +70,7 @@ class ColumnStats:
     ``std`` is right where ``var`` overflows or underflows. Counts, min, max and constant are exact, for 64-bit
     integers too (whose min and max are rounded to float64 only to be shown).
 
-    Method: blocks of 8192 rows, corrected two-pass about a pivot near the mean of the block, compensated sums, combined
+    Method: blocks of 16384 rows, corrected two-pass about a pivot near the mean of the block, compensated sums, combined
     in double-double arithmetic after Chan, Golub and LeVeque (1983).
 
     Examples

@@ -26,11 +26,12 @@ cdef enum:
     LANES = 8
     CHAIN = 8
     SET_ROWS = 64           # LANES * CHAIN
-    BLOCK_ROWS = 8192
+    BLOCK_ROWS = 16384
     SAMPLES = 64
     TILE = 64               # slots
     LINE = 64               # bytes
     FAR_AHEAD = 2048        # bytes to prefetch ahead
+    NEAR_SET = 32768        # bytes of a set that leaves room in the first-level cache
     SCALE_BITS = 600
 
 # Deviations past these have squares that are not normal numbers.
@@ -129,8 +130,10 @@ cdef inline void add_range(slots_t* tile, const real_t* data, Py_ssize_t n, Py_s
             x = data[m + q * step]
             low = x if x < low else low
             high = x if x > high else high
-            zero += x == 0
-            negative += x < 0
+            if x == 0:
+                zero += 1
+            if x < 0:
+                negative += 1
         tile.low[m] = low
         tile.high[m] = high
         tile.zero[m] += zero
@@ -171,8 +174,11 @@ cdef inline void add_moments(slots_t* tile, const real_t* data, Py_ssize_t n, Py
 
 cdef inline void add_tile(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ssize_t step,
                           bint with_range, bint masked) noexcept nogil:
+    # What comes next is fetched half before each loop: all at once, it would fill the line buffers and stop the core.
     if with_range:
+        fetch_ahead(data, n, step, 0)
         add_range(tile, data, n, step)
+        fetch_ahead(data, n, step, CHAIN // 2)
     if masked:
         add_finite(tile, data, n, step)
         add_moments(tile, data, n, step, True)
@@ -180,13 +186,25 @@ cdef inline void add_tile(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ss
         add_moments(tile, data, n, step, False)
 
 
+cdef inline void fetch_ahead(const real_t* data, Py_ssize_t n, Py_ssize_t step, Py_ssize_t first) noexcept nogil:
+    cdef Py_ssize_t q, width = n * <Py_ssize_t>sizeof(real_t)
+    # Narrow rows: a set is short, the next one is meant. Wide rows: each of the 8 is a stream of its own.
+    cdef Py_ssize_t ahead = CHAIN * step if CHAIN * step * <Py_ssize_t>sizeof(real_t) <= NEAR_SET else 4 * TILE
+    for q in range(first, first + CHAIN // 2):
+        fetch(<const char*>(data + q * step + ahead), width)
+
+
+cdef inline void fetch(const char* data, Py_ssize_t nbytes) noexcept nogil:
+    cdef Py_ssize_t k = 0
+    while k < nbytes:
+        ff_prefetch(data + k)
+        k += LINE
+
+
 cdef inline void add_set(slots_t* tiles, const real_t* data, Py_ssize_t columns, bint with_range,
                          bint masked) noexcept nogil:
-    """Add 64 rows. Full tiles and single columns have loops of constant length."""
+    """Add 64 rows. Full tiles have loops of constant length."""
     cdef Py_ssize_t step = LANES * columns, m = 0
-    if step == LANES:
-        add_tile(tiles, data, LANES, LANES, with_range, masked)
-        return
     while m + TILE <= step:
         add_tile(tiles + m // TILE, data + m, TILE, step, with_range, masked)
         m += TILE
@@ -194,11 +212,18 @@ cdef inline void add_set(slots_t* tiles, const real_t* data, Py_ssize_t columns,
         add_tile(tiles + m // TILE, data + m, step - m, step, with_range, masked)
 
 
-cdef inline void fetch_set(const char* data, Py_ssize_t nbytes) noexcept nogil:
-    cdef Py_ssize_t k = 0
-    while k < nbytes:
-        ff_prefetch(data + k)
-        k += LINE
+cdef inline void add_sets_of_one(slots_t* tile, const real_t* data, bint with_range, bint masked) noexcept nogil:
+    """Add 8 sets of a single column. Their range is taken by all slots of the tile: its order does not matter."""
+    cdef Py_ssize_t i
+    if with_range:
+        fetch(<const char*>data + FAR_AHEAD, SET_ROWS * CHAIN * sizeof(real_t))
+        add_range(tile, data, TILE, TILE)
+    for i in range(CHAIN):
+        if masked:
+            add_finite(tile, data + i * SET_ROWS, LANES, LANES)
+            add_moments(tile, data + i * SET_ROWS, LANES, LANES, True)
+        else:
+            add_moments(tile, data + i * SET_ROWS, LANES, LANES, False)
 
 
 # ---- one block ---------------------------------------------------------------------------------------
@@ -252,14 +277,20 @@ cdef inline void clear_tiles(slots_t* tiles, Py_ssize_t columns, bint with_range
 cdef inline void add_sets(slots_t* tiles, const real_t* data, Py_ssize_t rows, Py_ssize_t columns, real_t* padded,
                           bint with_range, bint masked) noexcept nogil:
     cdef Py_ssize_t full = rows // SET_ROWS, rest = rows - full * SET_ROWS, length = SET_ROWS * columns, i
-    for i in range(full):
-        if with_range:
-            fetch_set(<const char*>(data + i * length) + max(length * <Py_ssize_t>sizeof(real_t), FAR_AHEAD),
-                      length * sizeof(real_t))
+    i = 0
+    if columns == 1:
+        while i + CHAIN <= full:
+            if masked:
+                add_sets_of_one(tiles, data + i * SET_ROWS, with_range, True)
+            else:
+                add_sets_of_one(tiles, data + i * SET_ROWS, with_range, False)
+            i += CHAIN
+    while i < full:
         if masked:
             add_set(tiles, data + i * length, columns, with_range, True)
         else:
             add_set(tiles, data + i * length, columns, with_range, False)
+        i += 1
     if rest:
         if with_range:
             memcpy(padded, data + full * length, rest * columns * sizeof(real_t))
@@ -300,14 +331,17 @@ cdef inline bint summarize(slots_t* tiles, const real_t* column, Py_ssize_t rows
     cdef double heads[LANES]
     cdef slots_t* tile
     total.head = total.rest = 0
-    for lane in range(LANES):
+    for lane in range(TILE if columns == 1 else LANES):
         tile = tiles + (lane * columns + j) // TILE
         m = (lane * columns + j) % TILE
-        n += tile.finite[m]
         low = tile.low[m] if tile.low[m] < low else low
         high = tile.high[m] if tile.high[m] > high else high
         zeros += tile.zero[m]
         negatives += tile.negative[m]
+    for lane in range(LANES):
+        tile = tiles + (lane * columns + j) // TILE
+        m = (lane * columns + j) % TILE
+        n += tile.finite[m]
         rest += tile.carry[m]
         heads[lane] = tile.square[m]
         sum = two_sum(total.head, tile.total[m])
