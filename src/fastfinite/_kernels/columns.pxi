@@ -23,14 +23,15 @@ cdef extern from "_native.h" nogil:
     double ff_product_error(double, double, double)
 
 cdef enum:
-    LANES = 8
+    LANES = 16
     CHAIN = 8
-    SET_ROWS = 64           # LANES * CHAIN
+    SET_ROWS = 128          # LANES * CHAIN
+    SETS_OF_ONE = 4         # so many sets of one column fill a tile: TILE * CHAIN / SET_ROWS
     BLOCK_ROWS = 16384
     SAMPLES = 64
     TILE = 64               # slots
     LINE = 64               # bytes
-    FAR_AHEAD = 2048        # bytes to prefetch ahead
+    FAR_AHEAD = 8192        # bytes to prefetch ahead
     NEAR_SET = 32768        # bytes of a set that leaves room in the first-level cache
     SCALE_BITS = 600
 
@@ -152,19 +153,30 @@ cdef inline void add_finite(slots_t* tile, const real_t* data, Py_ssize_t n, Py_
         tile.finite[m] += finite
 
 
+cdef inline double deviation(real_t x, double pivot, bint masked) noexcept nogil:
+    cdef double value = <double>x - pivot
+    if masked:
+        value = value if value - value == 0 else 0
+    return value
+
+
 cdef inline void add_moments(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ssize_t step,
                              bint masked) noexcept nogil:
-    cdef Py_ssize_t m, q
-    cdef double total, square, value, outer, added, back
+    cdef Py_ssize_t m
+    cdef double v0, v1, v2, v3, v4, v5, v6, v7, pivot, square, outer, added, back
     for m in range(n):
-        total = square = 0
-        for q in range(CHAIN):
-            value = <double>data[m + q * step] - tile.pivot[m]
-            if masked:
-                value = value if value - value == 0 else 0
-            total += value
-            square = ff_fma(value, value, square)
-        tile.total[m] += total
+        pivot = tile.pivot[m]
+        v0 = deviation(data[m], pivot, masked)
+        v1 = deviation(data[m + step], pivot, masked)
+        v2 = deviation(data[m + 2 * step], pivot, masked)
+        v3 = deviation(data[m + 3 * step], pivot, masked)
+        v4 = deviation(data[m + 4 * step], pivot, masked)
+        v5 = deviation(data[m + 5 * step], pivot, masked)
+        v6 = deviation(data[m + 6 * step], pivot, masked)
+        v7 = deviation(data[m + 7 * step], pivot, masked)
+        tile.total[m] += ((v0 + v1) + (v2 + v3)) + ((v4 + v5) + (v6 + v7))
+        square = ((ff_fma(v1, v1, v0 * v0) + ff_fma(v3, v3, v2 * v2))
+                  + (ff_fma(v5, v5, v4 * v4) + ff_fma(v7, v7, v6 * v6)))
         outer = tile.square[m]
         added = outer + square
         back = added - outer
@@ -216,9 +228,10 @@ cdef inline void add_sets_of_one(slots_t* tile, const real_t* data, bint with_ra
     """Add 8 sets of a single column. Their range is taken by all slots of the tile: its order does not matter."""
     cdef Py_ssize_t i
     if with_range:
-        fetch(<const char*>data + FAR_AHEAD, SET_ROWS * CHAIN * sizeof(real_t))
         add_range(tile, data, TILE, TILE)
-    for i in range(CHAIN):
+    for i in range(SETS_OF_ONE):
+        if with_range:
+            fetch(<const char*>(data + i * SET_ROWS) + FAR_AHEAD, SET_ROWS * sizeof(real_t))
         if masked:
             add_finite(tile, data + i * SET_ROWS, LANES, LANES)
             add_moments(tile, data + i * SET_ROWS, LANES, LANES, True)
@@ -279,12 +292,12 @@ cdef inline void add_sets(slots_t* tiles, const real_t* data, Py_ssize_t rows, P
     cdef Py_ssize_t full = rows // SET_ROWS, rest = rows - full * SET_ROWS, length = SET_ROWS * columns, i
     i = 0
     if columns == 1:
-        while i + CHAIN <= full:
+        while i + SETS_OF_ONE <= full:
             if masked:
                 add_sets_of_one(tiles, data + i * SET_ROWS, with_range, True)
             else:
                 add_sets_of_one(tiles, data + i * SET_ROWS, with_range, False)
-            i += CHAIN
+            i += SETS_OF_ONE
     while i < full:
         if masked:
             add_set(tiles, data + i * length, columns, with_range, True)
