@@ -35,7 +35,7 @@ cdef enum:
     MAX_AXES = 64
     BLOCK_ROWS = 16384
     MOST_COLUMNS = 16384    # of a row that a kernel takes whole
-    PACK_COLUMNS = 16
+    PACK_COLUMNS = 8    # a line of the cache in float64; a tile is 1 MB then
     UNITS = 32
     FEW_ROWS = 4
 
@@ -286,6 +286,18 @@ def merge_tables(cnp.ndarray table, cnp.ndarray other):
     ff_enter_environment(&saved)
     kernels.merge(<double*>cnp.PyArray_DATA(table), columns, <const double*>cnp.PyArray_DATA(other), columns, columns)
     ff_leave_environment(&saved)
+
+
+def quotients(cnp.ndarray head, cnp.ndarray rest, cnp.ndarray divisor):
+    """``(head + rest) / divisor`` of one-dimensional arrays of float64, rounded once."""
+    cdef cnp.ndarray out = np.empty_like(head)
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    kernels.quotients(<double*>cnp.PyArray_DATA(out), <const double*>cnp.PyArray_DATA(head),
+                      <const double*>cnp.PyArray_DATA(rest), <const double*>cnp.PyArray_DATA(divisor),
+                      cnp.PyArray_SIZE(out))
+    ff_leave_environment(&saved)
+    return out
 
 
 def add_few_rows(cnp.ndarray table, cnp.ndarray rows):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -118,8 +120,13 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
     if out is None:
         out = np.empty_like(array, dtype=array.dtype if accepted.how == "bits" else np.float64, subok=False)
     _check_out(out, array)
-    unit, center, spread = _parameters(stats, inverse)
-    _fill(out, array.view(np.ndarray), unit, center, spread, inverse)
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and not inverse:
+        _fill_from_integers(out, array.view(np.ndarray), stats)
+    else:
+        unit, center, spread = _parameters(stats, inverse)
+        _fill(out, array.view(np.ndarray), unit, center, spread, inverse)
+    if accepted.mask is not None:
+        out[accepted.mask] = np.nan
     return out
 
 
@@ -141,9 +148,11 @@ def _check_out(out: Any, array: Array) -> None:
         raise ValueError("out is read-only")
 
 
-def _parameters(stats: ColumnStats, inverse: bool) -> tuple[NDArray[np.float64], ...]:
+def _parameters(
+    stats: ColumnStats, inverse: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     mean, std = np.atleast_1d(stats.mean).ravel(), np.atleast_1d(stats.std).ravel()
-    std = np.where(std == 0, 1.0, std)
+    std = np.where((std == 0) | np.atleast_1d(stats.constant).ravel(), 1.0, std)
     # A quarter of everything, where a difference may overflow.
     with np.errstate(all="ignore"):
         far = ~(np.maximum(np.abs(mean), std) < 2.0**1000) & np.isfinite(mean) & (not inverse)
@@ -167,6 +176,34 @@ def _fill(
     if _harmful_overlap(out, array):
         array = array.copy()
     _fill_by_slabs(out, array, unit, center, spread, inverse)
+
+
+def _fill_from_integers(out: Array, array: Array, stats: ColumnStats) -> None:
+    """64-bit integers: less a whole number near the mean before they become floats, so that near ones stay apart."""
+    unit, _, spread = _parameters(stats, inverse=False)
+    columns = len(unit)
+    bases, rests = _split_means(stats, np.iinfo(array.dtype))
+    base, center = np.array(bases, array.dtype.newbyteorder("=")), np.array(rests)
+    step = max(1, _SLAB // columns)
+    for start in range(0, array.shape[0], step):
+        slab = array[start : start + step]
+        values = slab.astype(base.dtype).reshape(-1, columns)
+        # As unsigned numbers the distances are exact, whatever wraps around; the comparison has their sign.
+        apart = values.view(np.uint64) - base.view(np.uint64)
+        distance = np.where(values < base, -(np.uint64(0) - apart).astype(np.float64), apart.astype(np.float64))
+        _fill(distance, distance, unit, center, spread, inverse=False)
+        with np.errstate(all="ignore"):
+            out[start : start + step] = distance.reshape(slab.shape)
+
+
+def _split_means(stats: ColumnStats, limits: Any) -> tuple[list[int], list[float]]:
+    """Each mean as a whole number that the dtype can hold, and the rest."""
+    bases, rests = [], []
+    for mean, head, rest in zip(stats.mean.ravel(), *stats.mean_pairs()):
+        base = min(max(int(head), limits.min), limits.max) if math.isfinite(mean) else 0
+        bases.append(base)
+        rests.append(float(Fraction(head) + Fraction(rest) - base) if math.isfinite(mean) else float(mean))
+    return bases, rests
 
 
 def _two_dimensional(array: Array, columns: int) -> Array | None:
@@ -197,8 +234,9 @@ def _fill_by_slabs(
         part = array[start : start + step]
         single = part.dtype == np.float32 and out.dtype == np.float32
         with np.errstate(all="ignore"):
-            slab = np.ascontiguousarray(part, dtype=np.float32 if single else np.float64).reshape(-1, columns)
+            slab = np.require(part, np.float32 if single else np.float64, ("C", "A")).reshape(-1, columns)
         result = np.empty_like(slab)
-        _columns.scale_into(result, slab, unit, center, spread, inverse)
+        if not _columns.scale_into(result, slab, unit, center, spread, inverse):
+            raise AssertionError("a contiguous slab is for the kernels")
         with np.errstate(all="ignore"):
             out[start : start + step] = result.reshape(part.shape).astype(out.dtype, copy=False)

@@ -20,12 +20,14 @@ from fastfinite._tabulate import (
     LOW,
     LOW_REST,
     MEAN,
+    MEAN_REST,
     NAN,
     NEGATIVE,
     NEGINF,
     POSINF,
     SCALE,
     SQUARE,
+    SQUARE_REST,
     ZERO,
     Floats,
     equal,
@@ -70,8 +72,8 @@ class ColumnStats:
     ``std`` is right where ``var`` overflows or underflows. Counts, min, max and constant are exact, for 64-bit
     integers too (whose min and max are rounded to float64 only to be shown).
 
-    Method: blocks of 16384 rows, corrected two-pass about a pivot near the mean of the block, compensated sums, combined
-    in double-double arithmetic after Chan, Golub and LeVeque (1983).
+    Method: blocks of 16384 rows, corrected two-pass about a pivot near the mean of the block, compensated sums,
+    combined in double-double arithmetic after Chan, Golub and LeVeque (1983).
 
     Examples
     --------
@@ -170,9 +172,10 @@ class ColumnStats:
             if names is not None and other.names is not None and names != other.names:
                 raise ValueError(f"cannot merge statistics of columns {names} with those of columns {other.names}")
             shape, names = other._shape, names or other.names
-        for other in others:
-            if other._table is not None:
-                self._absorb(other._table, other._shape)
+        # Taken before the first is added: the object itself may be among them.
+        tables = [(other._table.copy(), other._shape) for other in others if other._table is not None]
+        for table, other_shape in tables:
+            self._absorb(table, other_shape)
         self.names = names
         return self
 
@@ -250,12 +253,21 @@ class ColumnStats:
         values = np.where(positive, np.inf, np.where(negative, -np.inf, self._field(MEAN)))
         return self._shown(values, (self.count > 0) & ~(positive & negative))
 
+    def mean_pairs(self) -> tuple[list[float], list[float]]:
+        """The means of the finite values as sums of two float64 each, more exact than `mean`."""
+        if self._table is None:
+            return [0.0] * len(self), [0.0] * len(self)
+        return self._table[MEAN].tolist(), self._table[MEAN_REST].tolist()
+
     def _mean_square(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
         """The variance over 2**(2 * scale), that scale, and where there is one."""
         count = self.count
         defined = (count > self.ddof) & (count > 0) & (self.posinf == 0) & (self.neginf == 0)
-        with np.errstate(all="ignore"):
-            return self._field(SQUARE) / np.where(defined, count - self.ddof, 1), self._integers(SCALE), defined
+        if self._table is None:
+            return np.zeros(self._shape), np.zeros(self._shape, np.int64), np.asarray(defined)
+        divisor = np.where(defined, count - self.ddof, 1).astype(np.float64).ravel()
+        value = _columns.quotients(self._table[SQUARE], self._table[SQUARE_REST], divisor)
+        return value.reshape(self._shape), self._integers(SCALE), np.asarray(defined)
 
     @property
     def var(self) -> Floats:
@@ -567,5 +579,8 @@ def near_constant_columns(
 
 
 def _near_constant(stats: ColumnStats, rtol: float) -> NDArray[np.bool_]:
+    # At the scale of the sums: a standard deviation of half the smallest subnormal is not 0 there.
+    value, scale, defined = stats._mean_square()
     with np.errstate(all="ignore"):
-        return np.asarray(~stats.constant & (stats.std <= rtol * np.hypot(stats.mean, stats.std)))
+        std, mean = np.sqrt(value), np.ldexp(stats.mean, -scale)
+        return np.asarray(~stats.constant & defined & (std <= rtol * np.hypot(mean, std)))

@@ -72,7 +72,7 @@ def _heading(stats: ColumnStats) -> str:
 
 
 def _left_out(more: int) -> str:
-    return f"... and {more} more columns, none of them with more to say" if more else ""
+    return f"... and {more} more column{'' if more == 1 else 's'}" if more else ""
 
 
 def text(stats: ColumnStats) -> str:

@@ -100,7 +100,7 @@ def _rescale_extremes(table: Floats, array: Array, axes: tuple[int, ...], others
     with np.errstate(all="ignore"):
         spread = table[HIGH] * 0.5 - table[LOW] * 0.5
     finite = (table[COUNT] > 0) & (table[POSINF] + table[NEGINF] == 0)
-    huge, tiny = finite & (spread > 2.0**499), finite & (spread < 2.0**-481) & ~equal(table[LOW], table[HIGH])
+    huge, tiny = finite & (spread > 2.0**479), finite & (spread < 2.0**-481) & ~equal(table[LOW], table[HIGH])
     for column in np.flatnonzero(huge | tiny):
         bits = _SCALE_BITS if huge[column] else -_SCALE_BITS
         where = np.unravel_index(column, tuple(array.shape[i] for i in others)) if others else ()
@@ -179,7 +179,7 @@ def _fraction_entry(values: Array, missing: Array | None) -> Floats:
         square = sum(((number - mean) ** 2 for number in numbers), Fraction(0))
         entry[MEAN], entry[MEAN_REST] = _fraction_pair(mean)
         spread = max(numbers) - min(numbers)
-        bits = _SCALE_BITS if spread > 2**500 else -_SCALE_BITS if 0 < spread < Fraction(1, 2**480) else 0
+        bits = _SCALE_BITS if spread > 2**480 else -_SCALE_BITS if 0 < spread < Fraction(1, 2**480) else 0
         entry[SQUARE], entry[SQUARE_REST] = _fraction_pair(square / Fraction(4) ** bits)
         entry[SCALE] = bits
         entry[LOW], entry[LOW_REST] = _fraction_pair(min(numbers))

@@ -59,6 +59,9 @@ ctypedef void (*block_kernel)(const void* data, Py_ssize_t rows, Py_ssize_t colu
 ctypedef size_t (*workspace_size)(Py_ssize_t columns, int itemsize) noexcept nogil
 ctypedef void (*merge_kernel)(double* table, Py_ssize_t field_stride, const double* other, Py_ssize_t other_stride,
                               Py_ssize_t columns) noexcept nogil
+# out = (head + rest) / divisor, rounded once.
+ctypedef void (*quotients_kernel)(double* out, const double* head, const double* rest, const double* divisor,
+                                  Py_ssize_t n) noexcept nogil
 # out = (x * unit - center) / spread, or with `inverse` x * spread + center, for `n` elements that share the three
 # (step 0) or take them one by one (step 1).
 ctypedef void (*affine_kernel)(void* out, const void* data, Py_ssize_t n, const double* unit, const double* center,
@@ -73,4 +76,5 @@ ctypedef struct KernelTable:
     block_kernel block[2]
     workspace_size block_workspace
     merge_kernel merge
+    quotients_kernel quotients
     affine_kernel affine[2]
