@@ -9,7 +9,7 @@
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, fabs
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 cimport numpy as cnp
@@ -277,6 +277,24 @@ cdef Way way_of(const Work* work, bint plain):
     if columns > 1 and not (work.columns.n == 1 and work.columns.stride[0] == work.itemsize):
         return PACKED
     return ROWS if columns <= MOST_COLUMNS else PACKED
+
+
+def extremes(cnp.ndarray table):
+    """Whether the squares of some column of a table may be no normal numbers; see `_tabulate.rescale_extremes`."""
+    cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1), j
+    cdef const double* fields = <const double*>cnp.PyArray_DATA(table)
+    cdef double spread
+    for j in range(columns):
+        # Not a difference: it may overflow, and where subnormals are flushed to zero it may be lost.
+        spread = max(fabs(fields[LOW * columns + j]), fabs(fields[HIGH * columns + j]))
+        if not _SMALL < spread < _LARGE and spread != 0:
+            return True
+    return False
+
+
+# Values between these (or 0) have differences whose squares, and their sum over 2**53 rows, are normal numbers.
+cdef double _SMALL = 2.0 ** -420
+cdef double _LARGE = 2.0 ** 478
 
 
 def merge_tables(cnp.ndarray table, cnp.ndarray other):

@@ -43,14 +43,21 @@ def tabulate(accepted: Accepted, axes: tuple[int, ...]) -> Floats:
             "pass its fields one by one" if accepted.how == "fields" else
             "dates have no variance; pass them as integers"))
     if accepted.mask is None and accepted.label in ("float32", "float64") and accepted.how == "bits":
-        table: Floats = _columns.tabulate(array, axes, others)
-        return _rescale_extremes(table, array, axes, others) if accepted.label == "float64" else table
+        return tabulate_floats(array, axes, others)
     columns = math.prod(array.shape[i] for i in others)
     table = _columns.empty_table(columns)
     order = axes + others
     mask = None if accepted.mask is None else accepted.mask.transpose(order)
     for slab, missing in _slabs(array.view(np.ndarray).transpose(order), mask, len(axes), columns):
         _columns.merge_tables(table, _tabulate_slab(slab, missing, accepted))
+    return table
+
+
+def tabulate_floats(array: Array, axes: tuple[int, ...], others: tuple[int, ...]) -> Floats:
+    """The table of an array of float32 or float64."""
+    table: Floats = _columns.tabulate(array, axes, others)
+    if array.dtype.itemsize == 8 and _columns.extremes(table):
+        rescale_extremes(table, array, axes, others)
     return table
 
 
@@ -83,10 +90,7 @@ def _tabulate_slab(slab: Array, missing: Array | None, accepted: Accepted) -> Fl
         values = slab.astype(np.float64 if wide else np.float32)
         if missing is not None:
             values[missing] = np.nan
-    table: Floats = _columns.tabulate(values, (0,), (1,))
-    if wide:
-        table = _rescale_extremes(table, values, (0,), (1,))
-    return _without_masked(table, missing)
+    return _without_masked(tabulate_floats(values, (0,), (1,)), missing)
 
 
 def _without_masked(table: Floats, missing: Array | None) -> Floats:
@@ -95,7 +99,7 @@ def _without_masked(table: Floats, missing: Array | None) -> Floats:
     return table
 
 
-def _rescale_extremes(table: Floats, array: Array, axes: tuple[int, ...], others: tuple[int, ...]) -> Floats:
+def rescale_extremes(table: Floats, array: Array, axes: tuple[int, ...], others: tuple[int, ...]) -> None:
     """Sum columns again, scaled by a power of two, whose squares are not normal numbers."""
     with np.errstate(all="ignore"):
         spread = table[HIGH] * 0.5 - table[LOW] * 0.5
@@ -113,7 +117,6 @@ def _rescale_extremes(table: Floats, array: Array, axes: tuple[int, ...], others
             table[MEAN : MEAN_REST + 1, column] = np.ldexp(scaled[MEAN : MEAN_REST + 1], bits)
         table[SQUARE : SQUARE_REST + 1, column] = scaled[SQUARE : SQUARE_REST + 1]
         table[SCALE, column] = bits
-    return table
 
 
 def _pair(integers: Array) -> tuple[Floats, Floats]:
