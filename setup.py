@@ -36,7 +36,9 @@ DEBUG = os.environ.get("FASTFINITE_DEBUG", "") == "1"
 def common_flags():
     if MSVC:
         return ["/Od" if DEBUG else "/O2", "/fp:precise"], []
-    compile_flags = ["-O0" if DEBUG else "-O3", "-ffp-contract=off", "-fno-math-errno", "-Wno-unused-function"]
+    # Exact sums need each operation as written; buffers of bytes are looked at as integers and as floats.
+    compile_flags = ["-O0" if DEBUG else "-O3", "-fno-fast-math", "-ffp-contract=off", "-fno-math-errno"]
+    compile_flags += ["-fno-strict-aliasing", "-Wno-unused-function"]
     compile_flags += ["-g"] if DEBUG or SANITIZE else ["-g0"]
     link_flags = [] if sys.platform == "darwin" else ["-pthread"]
     if SANITIZE:

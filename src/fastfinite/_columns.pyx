@@ -13,11 +13,10 @@ from libc.math cimport INFINITY, fabs
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 cimport numpy as cnp
-from fastfinite._core cimport kernels
+from fastfinite._core cimport kernels, thread_count
 from fastfinite._kernels.table cimport *
 
 import numpy as np
-from fastfinite import _threads
 
 cnp.import_array()
 
@@ -27,17 +26,16 @@ cdef extern from "_native.h" nogil:
     void ff_enter_environment(ff_environment*)
     void ff_leave_environment(const ff_environment*)
     void ff_swap_bytes(void* data, Py_ssize_t n, int width)
+    double FF_HUGE
+    double FF_TINY
     ctypedef void (*ff_work)(void*) noexcept nogil
     void ff_run_parallel(ff_work work, void* args, size_t size, int count)
-    int FF_MAX_THREADS
 
 cdef enum:
     MAX_AXES = 64
-    BLOCK_ROWS = 16384
     MOST_COLUMNS = 16384    # of a row that a kernel takes whole
     PACK_COLUMNS = 8    # a line of the cache in float64; a tile is 1 MB then
     UNITS = 32
-    FEW_ROWS = 4
 
 cdef enum Way:
     ROWS        # rows are contiguous
@@ -241,8 +239,7 @@ def tabulate(cnp.ndarray array, tuple row_axes, tuple column_axes, double scale=
     """The table of the columns of an array of float32 or float64, of any layout."""
     cdef Work work
     cdef cnp.ndarray table
-    cdef Py_ssize_t nbytes
-    cdef int nthreads = 1
+    cdef int nthreads
     work.kind = 1 if cnp.PyArray_TYPE(array) == cnp.NPY_DOUBLE else 0
     work.itemsize = 8 if work.kind else 4
     work.data = <const char*>cnp.PyArray_DATA(array)
@@ -257,15 +254,10 @@ def tabulate(cnp.ndarray array, tuple row_axes, tuple column_axes, double scale=
         return table
     work.units = min(work.blocks, <Py_ssize_t>UNITS)
     work.way = way_of(&work, cnp.PyArray_ISBEHAVED_RO(array) and scale == 1)
-    nbytes = work.rows.size * work.columns.size * work.itemsize
-    if nbytes >= 2 * _bytes_per_thread:
-        nthreads = min(nbytes // _bytes_per_thread, <Py_ssize_t>_threads.count(), <Py_ssize_t>FF_MAX_THREADS, work.units)
+    nthreads = thread_count(work.rows.size * work.columns.size * work.itemsize, work.units)
     with nogil:
         execute(&work, <double*>cnp.PyArray_DATA(table), nthreads)
     return table
-
-
-cdef Py_ssize_t _bytes_per_thread = _threads.BYTES_PER_THREAD
 
 
 cdef Way way_of(const Work* work, bint plain):
@@ -283,18 +275,13 @@ def extremes(cnp.ndarray table):
     """Whether the squares of some column of a table may be no normal numbers; see `_tabulate.rescale_extremes`."""
     cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1), j
     cdef const double* fields = <const double*>cnp.PyArray_DATA(table)
-    cdef double spread
+    cdef double largest
     for j in range(columns):
-        # Not a difference: it may overflow, and where subnormals are flushed to zero it may be lost.
-        spread = max(fabs(fields[LOW * columns + j]), fabs(fields[HIGH * columns + j]))
-        if not _SMALL < spread < _LARGE and spread != 0:
+        # Of values no larger the differences are no larger, of values no smaller they are 0 or more than 2**-480.
+        largest = max(fabs(fields[LOW * columns + j]), fabs(fields[HIGH * columns + j]))
+        if not FF_TINY * 2.0 ** 60 < largest < FF_HUGE / 4 and largest != 0:
             return True
     return False
-
-
-# Values between these (or 0) have differences whose squares, and their sum over 2**53 rows, are normal numbers.
-cdef double _SMALL = 2.0 ** -420
-cdef double _LARGE = 2.0 ** 478
 
 
 def merge_tables(cnp.ndarray table, cnp.ndarray other):
@@ -318,22 +305,21 @@ def quotients(cnp.ndarray head, cnp.ndarray rest, cnp.ndarray divisor):
     return out
 
 
-def add_few_rows(cnp.ndarray table, cnp.ndarray rows):
-    """Add a few rows (a contiguous array of float32 or float64) to `table`, value by value; false where it is not that."""
-    cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1), n = cnp.PyArray_SIZE(rows), i
-    cdef int kind = cnp.PyArray_TYPE(rows)
+def add_row(cnp.ndarray table, cnp.ndarray row):
+    """Add one row, contiguous float32 or float64, to `table`; false, with nothing done, where it is not that."""
+    cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1), i
+    cdef int kind = cnp.PyArray_TYPE(row)
     cdef double* fields = <double*>cnp.PyArray_DATA(table)
+    cdef const void* data = cnp.PyArray_DATA(row)
     cdef double entry[FIELDS]
-    cdef double x
     cdef ff_environment saved
-    if not cnp.PyArray_ISCARRAY_RO(rows) or n > FEW_ROWS * columns or (
+    if not cnp.PyArray_ISCARRAY_RO(row) or cnp.PyArray_SIZE(row) != columns or (
             kind != cnp.NPY_FLOAT and kind != cnp.NPY_DOUBLE):
         return False
     ff_enter_environment(&saved)
-    for i in range(n):
-        x = (<const double*>cnp.PyArray_DATA(rows))[i] if kind == cnp.NPY_DOUBLE else (<const float*>cnp.PyArray_DATA(rows))[i]
-        put_value(entry, x)
-        kernels.merge(fields + i % columns, columns, entry, 1, 1)
+    for i in range(columns):
+        put_value(entry, (<const double*>data)[i] if kind == cnp.NPY_DOUBLE else (<const float*>data)[i])
+        kernels.merge(fields + i, columns, entry, 1, 1)
     ff_leave_environment(&saved)
     return True
 
@@ -396,8 +382,8 @@ def scale_into(cnp.ndarray out, cnp.ndarray array, cnp.ndarray unit, cnp.ndarray
     """
     cdef Scaling job
     cdef Scaling jobs[SHARES]
-    cdef Py_ssize_t rows = cnp.PyArray_DIM(array, 0), columns = cnp.PyArray_DIM(array, 1), size, share, start
-    cdef int nthreads = 1, i, number = cnp.PyArray_TYPE(array)
+    cdef Py_ssize_t rows = cnp.PyArray_DIM(array, 0), columns = cnp.PyArray_DIM(array, 1), size, parts, start, stop
+    cdef int nthreads, i, number = cnp.PyArray_TYPE(array)
     if number != cnp.PyArray_TYPE(out) or (number != cnp.NPY_FLOAT and number != cnp.NPY_DOUBLE) or not (
             cnp.PyArray_ISBEHAVED_RO(array) and cnp.PyArray_ISBEHAVED(out)):
         return False
@@ -420,20 +406,27 @@ def scale_into(cnp.ndarray out, cnp.ndarray array, cnp.ndarray unit, cnp.ndarray
         job.out_stride, job.data_stride = cnp.PyArray_STRIDE(out, 1), cnp.PyArray_STRIDE(array, 1)
     else:
         return False
-    if rows * columns * size >= 2 * _bytes_per_thread:
-        nthreads = min(rows * columns * size // _bytes_per_thread, <Py_ssize_t>_threads.count(), <Py_ssize_t>SHARES)
-    share, start = job.lines // nthreads, 0
+    parts = job.lines
+    # Long columns, and fewer of them than threads, are cut across.
+    if job.by_column and job.lines < SHARES:
+        parts = job.length
+    nthreads = thread_count(rows * columns * size, min(max(parts, 1), <Py_ssize_t>SHARES))
     for i in range(nthreads):
         jobs[i] = job
-        jobs[i].lines = share if i < nthreads - 1 else job.lines - start
-        jobs[i].rest = 0 if i < nthreads - 1 else job.rest
-        jobs[i].out += start * job.out_stride
-        jobs[i].data += start * job.data_stride
-        if job.by_column:
-            jobs[i].unit += start
-            jobs[i].center += start
-            jobs[i].spread += start
-        start += share
+        start, stop = i * parts // nthreads, (i + 1) * parts // nthreads
+        if parts == job.lines:
+            jobs[i].lines = stop - start
+            jobs[i].rest = job.rest if i == nthreads - 1 else 0
+            jobs[i].out += start * job.out_stride
+            jobs[i].data += start * job.data_stride
+            if job.by_column:
+                jobs[i].unit += start
+                jobs[i].center += start
+                jobs[i].spread += start
+        else:
+            jobs[i].length = stop - start
+            jobs[i].out += start * size
+            jobs[i].data += start * size
     with nogil:
         ff_run_parallel(scale_lines, jobs, sizeof(Scaling), nthreads)
     return True

@@ -13,9 +13,9 @@
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 cimport numpy as cnp
-from fastfinite._kernels.table cimport Counts, Format, KernelTable, Question
+from fastfinite._kernels.table cimport *
 
 import os
 import numpy as np
@@ -48,13 +48,6 @@ cdef enum Mode:
     SEARCH      # is there one?
     TALLY       # how many of each kind, and the first
     COLLECT     # the C-order index of each
-
-cdef enum Kind:     # in the order of the fields of Counts and of a row of columns
-    FINITE = -1
-    NAN
-    POSINF
-    NEGINF
-    OVER
 
 ctypedef struct Job:
     const Layout* layout
@@ -155,18 +148,16 @@ cdef bint record(Job* job, const char* data, Py_ssize_t n, Py_ssize_t rank) noex
     cdef int width = width_index(job.layout.itemsize)
     cdef Counts counts
     cdef Place place
-    cdef Py_ssize_t i = 0
-    cdef Kind kind
+    cdef Py_ssize_t i = 0, bad
+    cdef int kind
     cdef bint counted = job.mode == TALLY and job.parts == 1 and job.ncolumns == 0
     if counted:
         memset(&counts, 0, sizeof(Counts))
         kernels.count[width](data, n, &job.format, &counts)
-        job.counts.nan += counts.nan
-        job.counts.posinf += counts.posinf
-        job.counts.neginf += counts.neginf
-        job.counts.over += counts.over
-        if ((counts.nan + counts.posinf + counts.neginf == 0 or settled(job, job.first))
-                and (counts.over == 0 or settled(job, job.first_over))):
+        bad = counts.of_kind[NAN_KIND] + counts.of_kind[POSINF_KIND] + counts.of_kind[NEGINF_KIND]
+        add_counts(&job.counts, &counts)
+        if ((bad == 0 or settled(job, job.first))
+                and (counts.of_kind[OVER_KIND] == 0 or settled(job, job.first_over))):
             return False
     seek(job.layout, &place, rank)
     while i < n:
@@ -184,6 +175,12 @@ cdef bint record(Job* job, const char* data, Py_ssize_t n, Py_ssize_t rank) noex
     return False
 
 
+cdef inline void add_counts(Counts* counts, const Counts* more) noexcept nogil:
+    cdef int kind
+    for kind in range(KINDS):
+        counts.of_kind[kind] += more.of_kind[kind]
+
+
 cdef inline int64_t key_at(const Job* job, int width, const char* data, Py_ssize_t i, int64_t* bits) noexcept nogil:
     if width == 3:
         bits[0] = (<const int64_t*>data)[i]
@@ -196,7 +193,7 @@ cdef inline int64_t key_at(const Job* job, int width, const char* data, Py_ssize
     return (bits[0] & job.question.mask) ^ job.question.flip
 
 
-cdef inline Kind kind_at(const Job* job, int width, const char* data, Py_ssize_t i) noexcept nogil:
+cdef inline int kind_at(const Job* job, int width, const char* data, Py_ssize_t i) noexcept nogil:
     """What an element is. Complex: nan if either part is, else inf if either part is, with the sign of the real part
     where both are, else overflowing if either part is."""
     cdef int64_t bits, imag_bits
@@ -209,10 +206,10 @@ cdef inline Kind kind_at(const Job* job, int width, const char* data, Py_ssize_t
     if key < job.question.threshold:
         return FINITE
     if key >= job.format.nan_from:
-        return NAN
+        return NAN_KIND
     if key >= job.format.inf_from:
-        return NEGINF if bits < 0 else POSINF
-    return OVER
+        return NEGINF_KIND if bits < 0 else POSINF_KIND
+    return OVER_KIND
 
 
 cdef inline bint settled(const Job* job, Py_ssize_t first) noexcept nogil:
@@ -220,34 +217,35 @@ cdef inline bint settled(const Job* job, Py_ssize_t first) noexcept nogil:
     return first == 0 or (first > 0 and job.layout.ordered)
 
 
-cdef inline void note(Job* job, Kind kind, const Place* place, bint counted) noexcept nogil:
-    if kind == OVER:
+cdef inline void note(Job* job, int kind, const Place* place, bint counted) noexcept nogil:
+    if kind == OVER_KIND:
         if job.first_over < 0 or place.index < job.first_over:
             job.first_over = place.index
     elif job.first < 0 or place.index < job.first:
         job.first = place.index
     if counted:
         return
-    (&job.counts.nan)[<int>kind] += 1
+    job.counts.of_kind[kind] += 1
     if job.ncolumns:
-        job.columns[4 * place.column + <int>kind] += 1
+        job.columns[KINDS * place.column + kind] += 1
 
 
 cdef inline bint collect(Job* job, Py_ssize_t index) noexcept nogil:
     cdef Py_ssize_t* grown
     cdef Py_ssize_t capacity
-    if job.nindices >= job.limit:
-        return False
     if job.nindices == job.capacity:
         capacity = 2 * job.capacity + 64
         grown = <Py_ssize_t*>PyMem_RawRealloc(job.indices, capacity * sizeof(Py_ssize_t))
         if grown == NULL:
             job.failed = True
+            ff_raise_flag(job.found)
             return False
         job.indices, job.capacity = grown, capacity
     job.indices[job.nindices] = index
     job.nindices += 1
-    return True
+    if job.nindices == job.limit:
+        ff_raise_flag(job.found)
+    return job.nindices < job.limit
 
 
 cdef void run(void* argument) noexcept nogil:
@@ -359,7 +357,7 @@ cdef bint start_threads(Job* job, int nthreads) noexcept nogil:
             memset(&jobs[i].counts, 0, sizeof(Counts))
             jobs[i].first = jobs[i].first_over = -1
             if job.ncolumns:
-                jobs[i].columns = <Py_ssize_t*>PyMem_RawCalloc(4 * job.ncolumns, sizeof(Py_ssize_t))
+                jobs[i].columns = <Py_ssize_t*>PyMem_RawCalloc(KINDS * job.ncolumns, sizeof(Py_ssize_t))
                 ready = ready and jobs[i].columns != NULL
     if ready:
         ff_run_parallel(run, jobs, sizeof(Job), nthreads)
@@ -375,24 +373,21 @@ cdef bint start_threads(Job* job, int nthreads) noexcept nogil:
 
 cdef void merge(Job* job, const Job* other) noexcept nogil:
     cdef Py_ssize_t i
-    job.counts.nan += other.counts.nan
-    job.counts.posinf += other.counts.posinf
-    job.counts.neginf += other.counts.neginf
-    job.counts.over += other.counts.over
+    add_counts(&job.counts, &other.counts)
     if other.first >= 0 and (job.first < 0 or other.first < job.first):
         job.first = other.first
     if other.first_over >= 0 and (job.first_over < 0 or other.first_over < job.first_over):
         job.first_over = other.first_over
-    for i in range(4 * job.ncolumns):
+    for i in range(KINDS * job.ncolumns):
         job.columns[i] += other.columns[i]
 
 
 cdef Py_ssize_t _bytes_per_thread = _threads.BYTES_PER_THREAD
 
 
-cdef int thread_count(const Layout* layout) except -1:
-    cdef Py_ssize_t useful = layout.size * layout.itemsize // _bytes_per_thread
-    return 1 if useful < 2 else <int>min(useful, <Py_ssize_t>_threads.count(), <Py_ssize_t>FF_MAX_THREADS)
+cdef int thread_count(Py_ssize_t nbytes, Py_ssize_t most) except -1:
+    cdef Py_ssize_t useful = min(nbytes // _bytes_per_thread, most, <Py_ssize_t>FF_MAX_THREADS)
+    return 1 if useful < 2 else <int>min(useful, <Py_ssize_t>_threads.count())
 
 
 # ---- questions about one array -----------------------------------------------------------------------
@@ -412,7 +407,7 @@ cdef bint ask(cnp.ndarray array, const Question* question, int parts) except -1:
     if layout.size <= SMALL:
         start(&job, &layout, 1)
     else:
-        nthreads = thread_count(&layout)
+        nthreads = thread_count(layout.size * layout.itemsize, layout.size)
         with nogil:
             start(&job, &layout, nthreads)
     return found != 0
@@ -433,7 +428,7 @@ def tally(cnp.ndarray array, tuple thresholds, int parts, int axis=-1):
     """
     cdef Layout layout
     cdef Job job
-    cdef int found = 0, nthreads
+    cdef int found = 0, nthreads, kind
     cdef cnp.ndarray columns = None
     describe(&layout, array, parts, axis)
     memset(&job, 0, sizeof(Job))
@@ -444,15 +439,18 @@ def tally(cnp.ndarray array, tuple thresholds, int parts, int axis=-1):
     job.first = job.first_over = -1
     if axis >= 0:
         shape = (<object>array).shape
-        columns = np.zeros(shape[:axis] + shape[axis + 1:] + (4,), np.intp)
+        columns = np.zeros(shape[:axis] + shape[axis + 1:] + (KINDS,), np.intp)
         job.columns = <Py_ssize_t*>cnp.PyArray_DATA(columns)
-        job.ncolumns = columns.size // 4
-    nthreads = thread_count(&layout)
+        job.ncolumns = columns.size // KINDS
+    nthreads = thread_count(layout.size * layout.itemsize, layout.size)
     with nogil:
         start(&job, &layout, nthreads)
-    if columns is not None:
+    if columns is not None and layout.repeat != 1:
         columns *= layout.repeat
-    counts = tuple(n * layout.repeat for n in (job.counts.nan, job.counts.posinf, job.counts.neginf, job.counts.over))
+    for kind in range(KINDS):
+        job.counts.of_kind[kind] *= layout.repeat
+    counts = (job.counts.of_kind[NAN_KIND], job.counts.of_kind[POSINF_KIND], job.counts.of_kind[NEGINF_KIND],
+              job.counts.of_kind[OVER_KIND])
     return counts, job.first, job.first_over, columns
 
 
@@ -475,8 +473,7 @@ def collect_indices(cnp.ndarray array, tuple question, int parts, Py_ssize_t lim
             raise MemoryError("no memory for the indices of the non-finite values")
         n = job.nindices
         result = np.empty(n, np.intp)
-        for i in range(n):
-            (<Py_ssize_t*>cnp.PyArray_DATA(result))[i] = job.indices[i]
+        memcpy(cnp.PyArray_DATA(result), job.indices, n * sizeof(Py_ssize_t))
         return result
     finally:
         PyMem_RawFree(job.indices)

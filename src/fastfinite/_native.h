@@ -5,6 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__FAST_MATH__)
+#error "fastfinite computes exact sums and tests for nan: build it without -ffast-math"
+#endif
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+#error "fastfinite needs float64 arithmetic without excess precision: build it with -msse2 -mfpmath=sse"
+#endif
+
+/* Deviations between these have squares that are normal numbers, and so is their sum over 2**53 rows. */
+#define FF_HUGE 0x1p480
+#define FF_TINY 0x1p-480
+
 #if defined(__clang__)
 #define FF_COMPILER __VERSION__
 #elif defined(__GNUC__)
@@ -37,7 +48,7 @@
 
 /* One rounding where the level has the instruction; without it a call of the library's fma would cost 50 times as much
    (and the error of a product comes from halves, Dekker 1971). */
-#if defined(__FMA__) || defined(__aarch64__) || defined(__AVX2__)
+#if defined(__FMA__) || defined(__AVX2__) || defined(__aarch64__) || defined(_M_ARM64) || defined(__FP_FAST_FMA)
 #include <math.h>
 #define ff_fma(a, b, c) fma(a, b, c)
 #define ff_product_error(a, b, product) fma(a, b, -(product))

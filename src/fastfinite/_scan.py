@@ -29,6 +29,8 @@ _LABELS = {
 }
 # nonfinite(limit=) on data that does not lie in C order takes about so many values at a time.
 _SLAB = 1 << 16
+# check_finite counts by column, which takes memory for each, up to so many.
+_MOST_COLUMNS = 1 << 16
 
 
 def answer(x: object, question: int) -> bool:
@@ -298,6 +300,16 @@ def _indices_of_bits(array: Array, question: tuple[int, int, int], parts: int, l
     return np.concatenate(slabs)
 
 
+def nan_report(accepted: Accepted) -> ScanReport:
+    """The totals of what counts as nan alone, None and NaT with it."""
+    report = _report(accepted, None, None)
+    found = _indices(accepted, NAN_ONLY, 1)
+    index = _unravel(int(found[0]), report.shape) if len(found) else None
+    kinds = {"nan": report.nan, "null": report.null}
+    return ScanReport(report.shape, report.dtype, size=report.size, counts=kinds, first=index,
+                      first_kind=None if index is None else KINDS["nan"])
+
+
 def pass_over_nan(report: ScanReport, accepted: Accepted) -> None:
     """Make the ``first`` of a report of totals the first infinite value."""
     if report.first is None or report.first_kind in ("+inf", "-inf"):
@@ -370,14 +382,15 @@ def check_finite(
     fastfinite.NonFiniteError: X (1000 x 2 float64) has 1 non-finite value: 1 nan; first nan at row 17, column 1 ...
     """
     if columns is not None:
-        shape = np.shape(x)
-        if len(shape) != 2 or len(columns) != shape[1]:
-            raise ValueError(f"columns has {len(columns)} names, but x has shape {shape}")
+        given = np.shape(x)
+        if len(given) != 2 or len(columns) != given[1]:
+            raise ValueError(f"columns has {len(columns)} names, but x has shape {given}")
     if target_dtype is None and _core.all_finite(x, allow_nan=allow_nan):
         return x
     accepted = accept(x)
     target = None if target_dtype is None else _formats.of_name(target_dtype, "target_dtype")
-    tabular = accepted.array.ndim == 2 and accepted.how != "fields"
+    shape = accepted.array.shape
+    tabular = len(shape) == 2 and shape[1] <= _MOST_COLUMNS and accepted.how != "fields"
     report = _report(accepted, target, 0 if tabular else None)
     total = report.totals
     if total.ok or (allow_nan and not total.posinf + total.neginf + total.overflow):

@@ -168,12 +168,13 @@ def _fill(
     if array.size == 0:
         return
     flat_out, flat = _two_dimensional(out, columns), _two_dimensional(array, columns)
-    if flat_out is not None and flat is not None and (flat is flat_out or not _harmful_overlap(out, array)):
+    overlap = _harmful_overlap(out, array)
+    if flat_out is not None and flat is not None and not overlap:
         repeat = max(1, _LINE // columns) if flat.flags.c_contiguous and flat_out.flags.c_contiguous else 1
         unit_row, center_row, spread_row = (np.tile(values, repeat) for values in (unit, center, spread))
         if _columns.scale_into(flat_out, flat, unit_row, center_row, spread_row, inverse):
             return
-    if _harmful_overlap(out, array):
+    if overlap:
         array = array.copy()
     _fill_by_slabs(out, array, unit, center, spread, inverse)
 
@@ -199,7 +200,7 @@ def _fill_from_integers(out: Array, array: Array, stats: ColumnStats) -> None:
 def _split_means(stats: ColumnStats, limits: Any) -> tuple[list[int], list[float]]:
     """Each mean as a whole number that the dtype can hold, and the rest."""
     bases, rests = [], []
-    for mean, head, rest in zip(stats.mean.ravel(), *stats.mean_pairs()):
+    for mean, head, rest in zip(stats.mean.ravel(), *stats._mean_pairs()):
         base = min(max(int(head), limits.min), limits.max) if math.isfinite(mean) else 0
         bases.append(base)
         rests.append(float(Fraction(head) + Fraction(rest) - base) if math.isfinite(mean) else float(mean))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastfinite import _columns, _scan
 from fastfinite._accept import Accepted, accept
-from fastfinite._report import NonFiniteError
+from fastfinite._report import NonFiniteError, describe
 from fastfinite._tabulate import (
     COUNT,
     HIGH,
@@ -119,9 +119,8 @@ class ColumnStats:
             If the dtype has no order or no variance. Nothing is changed then.
         """
         if type(batch) is np.ndarray and self._table is not None:
-            table, row = self._table, batch.shape if batch.ndim == len(self._shape) else batch.shape[1:]
-            quiet = self.nan_policy != "raise"
-            if row == self._shape and quiet and batch.dtype.char in "fd" and _columns.add_few_rows(table, batch):
+            row = batch.shape if batch.ndim == len(self._shape) else batch.shape[1:]
+            if row == self._shape and self.nan_policy != "raise" and _columns.add_row(self._table, batch):
                 return self
         accepted = accept(batch)
         array = accepted.array
@@ -139,7 +138,7 @@ class ColumnStats:
             accepted = accepted._replace(array=array[np.newaxis], mask=mask)
         table = tabulate(accepted, (0,))
         if self.nan_policy == "raise":
-            _refuse_nan(batch, table)
+            _refuse_nan(accepted, table, "batch", self.names)
         self._absorb(table, shape)
         return self
 
@@ -251,14 +250,17 @@ class ColumnStats:
     @property
     def mean(self) -> Floats:
         positive, negative = self.posinf > 0, self.neginf > 0
-        values = np.where(positive, np.inf, np.where(negative, -np.inf, self._field(MEAN)))
+        with np.errstate(all="ignore"):
+            finite = np.ldexp(self._field(MEAN), self._integers(SCALE))
+        values = np.where(positive, np.inf, np.where(negative, -np.inf, finite))
         return self._shown(values, (self.count > 0) & ~(positive & negative))
 
-    def mean_pairs(self) -> tuple[list[float], list[float]]:
+    def _mean_pairs(self) -> tuple[list[float], list[float]]:
         """The means of the finite values as sums of two float64 each, more exact than `mean`."""
-        if self._table is None:
-            return [0.0] * len(self), [0.0] * len(self)
-        return self._table[MEAN].tolist(), self._table[MEAN_REST].tolist()
+        scale = self._integers(SCALE).ravel()
+        with np.errstate(all="ignore"):
+            pairs = [np.ldexp(self._field(field).ravel(), scale).tolist() for field in (MEAN, MEAN_REST)]
+        return pairs[0], pairs[1]
 
     def _mean_square(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
         """The variance over 2**(2 * scale), that scale, and where there is one."""
@@ -381,10 +383,10 @@ def _columns_text(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} columns" if len(shape) == 1 else f"columns of shape {shape}"
 
 
-def _refuse_nan(x: object, table: Floats) -> None:
+def _refuse_nan(accepted: Accepted, table: Floats, name: str, names: Sequence[object] | None = None) -> None:
     if table[NAN].any():
-        _scan.check_finite(x, name="x")     # the message with the place
-        raise NonFiniteError(f"x has {int(table[NAN].sum())} nan")
+        report = _scan.nan_report(accepted)
+        raise NonFiniteError(describe(report, name=name, columns=names), report)
 
 
 # ---- functions ---------------------------------------------------------------------------------------
@@ -417,7 +419,8 @@ def column_stats(
     TypeError
         If the dtype has no order or no variance (complex numbers, dates, text).
     ValueError
-        If `axis` or `nan_policy` is wrong, or with ``nan_policy="raise"`` there is a nan (`NonFiniteError`).
+        If `axis` or `nan_policy` is wrong, if an object array holds a number beyond the range of float64, or with
+        ``nan_policy="raise"`` there is a nan (`NonFiniteError`).
 
     See Also
     --------
@@ -425,8 +428,10 @@ def column_stats(
 
     Notes
     -----
-    Accuracy and method: see `ColumnStats`. The result has the same bits for every layout and number of threads. Cost:
-    one pass over memory; extra memory O(columns).
+    Accuracy and method: see `ColumnStats`. The result has the same bits for every layout and number of threads.
+
+    Cost: one pass over memory, and one more for each column of float64 whose squares would overflow or underflow; extra
+    memory O(columns). Threads share the rows, 16384 at least each.
 
     Examples
     --------
@@ -445,7 +450,7 @@ def column_stats(
     else:
         table, shape = _tabulated(accept(x), axis)
     if stats.nan_policy == "raise":
-        _refuse_nan(x, table)
+        _refuse_nan(accept(x), table, "x")
     stats._table, stats._shape = table, shape
     return stats
 
@@ -588,7 +593,7 @@ def near_constant_columns(
 
 def _near_constant(stats: ColumnStats, rtol: float) -> NDArray[np.bool_]:
     # At the scale of the sums: a standard deviation of half the smallest subnormal is not 0 there.
-    value, scale, defined = stats._mean_square()
+    value, _, defined = stats._mean_square()
     with np.errstate(all="ignore"):
-        std, mean = np.sqrt(value), np.ldexp(stats.mean, -scale)
+        std, mean = np.sqrt(value), stats._field(MEAN)
         return np.asarray(~stats.constant & defined & (std <= rtol * np.hypot(mean, std)))

@@ -71,12 +71,11 @@ def _slabs(array: Array, mask: Array | None, row_axes: int, columns: int) -> Ite
     step = max(1, _SLAB // one)
     for start in range(0, array.shape[0], step):
         part = slice(start, start + step) if step > 1 or row_axes == 1 else start
-        inner = row_axes if isinstance(part, slice) else row_axes - 1
         slab, missing = array[part], None if mask is None else mask[part]
         if isinstance(part, slice):
             yield slab.reshape(-1, columns), None if missing is None else missing.reshape(-1, columns)
-        else:
-            yield from _slabs(slab, missing, inner, columns)
+        else:       # one row of the first axis is more than a slab
+            yield from _slabs(slab, missing, row_axes - 1, columns)
 
 
 def _tabulate_slab(slab: Array, missing: Array | None, accepted: Accepted) -> Floats:
@@ -86,7 +85,7 @@ def _tabulate_slab(slab: Array, missing: Array | None, accepted: Accepted) -> Fl
     if dtype.kind in "iu" and dtype.itemsize == 8 and not _formats.is_ml_dtype(dtype):
         return _tabulate_integers(slab, missing)
     with np.errstate(all="ignore"):
-        wide = dtype == np.float64 or (dtype.kind in "iu" and dtype.itemsize == 4)
+        wide = accepted.label == "float64" or (dtype.kind in "iu" and dtype.itemsize == 4)
         values = slab.astype(np.float64 if wide else np.float32)
         if missing is not None:
             values[missing] = np.nan
@@ -113,9 +112,7 @@ def rescale_extremes(table: Floats, array: Array, axes: tuple[int, ...], others:
             index[i] = position
         one = array[tuple(index)]
         scaled = _columns.tabulate(one, tuple(range(one.ndim)), (), 2.0**-bits)[:, 0]
-        with np.errstate(all="ignore"):
-            table[MEAN : MEAN_REST + 1, column] = np.ldexp(scaled[MEAN : MEAN_REST + 1], bits)
-        table[SQUARE : SQUARE_REST + 1, column] = scaled[SQUARE : SQUARE_REST + 1]
+        table[MEAN : SQUARE_REST + 1, column] = scaled[MEAN : SQUARE_REST + 1]
         table[SCALE, column] = bits
 
 
@@ -180,11 +177,11 @@ def _fraction_entry(values: Array, missing: Array | None) -> Floats:
     if numbers:
         mean = sum(numbers, Fraction(0)) / len(numbers)
         square = sum(((number - mean) ** 2 for number in numbers), Fraction(0))
-        entry[MEAN], entry[MEAN_REST] = _fraction_pair(mean)
         spread = max(numbers) - min(numbers)
         bits = _SCALE_BITS if spread > 2**480 else -_SCALE_BITS if 0 < spread < Fraction(1, 2**480) else 0
         entry[SQUARE], entry[SQUARE_REST] = _fraction_pair(square / Fraction(4) ** bits)
         entry[SCALE] = bits
+        entry[MEAN], entry[MEAN_REST] = _fraction_pair(mean / Fraction(2) ** bits)
         entry[LOW], entry[LOW_REST] = _fraction_pair(min(numbers))
         entry[HIGH], entry[HIGH_REST] = _fraction_pair(max(numbers))
     if bounds:

@@ -5,7 +5,8 @@
 #     while it is in cache.
 # (b) Row i belongs to lane i mod 16, whatever the layout. Where rows lie end to end, element k of the block adds into
 #     slot k mod (16 * columns), so vectors are full on any number of columns; a single contiguous column is the same
-#     loop with 16 slots (with 8, float32 fills only half a vector: 2.9 against 2.4 ms for 10 million).
+#     loop with 16 slots. With 8 lanes float32 fills half a vector:
+#     10 million rows of it take 2.9 ms against 2.4.
 # (c) In a slot, 8 rows are added in pairs, in registers, and then to the block's sum; that outer sum is compensated
 #     (Knuth's two-sum), since a long chain of equal squares rounds the same way each time. A chain of 8 was measured 7.7
 #     units in the last place off at worst, pairs 4.
@@ -20,25 +21,23 @@
 from libc.math cimport INFINITY, NAN, fabs, ldexp
 
 cdef extern from "_native.h" nogil:
+    double FF_HUGE
+    double FF_TINY
     double ff_fma(double, double, double)
     double ff_product_error(double, double, double)
 
 cdef enum:
     LANES = 16
-    CHAIN = 8
-    SET_ROWS = 128          # LANES * CHAIN
-    SETS_OF_ONE = 4         # so many sets of one column fill a tile: TILE * CHAIN / SET_ROWS
-    BLOCK_ROWS = 16384
+    CHAIN = 8               # written out in add_moments
+    SET_ROWS = LANES * CHAIN
     SAMPLES = 64
     TILE = 64               # slots
+    SETS_OF_ONE = TILE * CHAIN // SET_ROWS      # so many sets of one column fill a tile
     LINE = 64               # bytes
     FAR_AHEAD = 8192        # bytes to prefetch ahead
+    STREAM_AHEAD = 256      # elements, in each of the 8 streams of wide rows
     NEAR_SET = 32768        # bytes of a set that leaves room in the first-level cache
     SCALE_BITS = 600
-
-# Deviations past these have squares whose sum, of 2**53 rows, is not a normal number.
-cdef double _HUGE = 2.0 ** 480
-cdef double _TINY = 2.0 ** -480
 
 ctypedef struct SlotsF32:
     double pivot[TILE]
@@ -209,7 +208,7 @@ cdef inline void add_tile(slots_t* tile, const real_t* data, Py_ssize_t n, Py_ss
 cdef inline void fetch_ahead(const real_t* data, Py_ssize_t n, Py_ssize_t step, Py_ssize_t first) noexcept nogil:
     cdef Py_ssize_t q, width = n * <Py_ssize_t>sizeof(real_t)
     # Narrow rows: a set is short, the next one is meant. Wide rows: each of the 8 is a stream of its own.
-    cdef Py_ssize_t ahead = CHAIN * step if CHAIN * step * <Py_ssize_t>sizeof(real_t) <= NEAR_SET else 4 * TILE
+    cdef Py_ssize_t ahead = CHAIN * step if CHAIN * step * <Py_ssize_t>sizeof(real_t) <= NEAR_SET else STREAM_AHEAD
     for q in range(first, first + CHAIN // 2):
         fetch(<const char*>(data + q * step + ahead), width)
 
@@ -233,7 +232,7 @@ cdef inline void add_set(slots_t* tiles, const real_t* data, Py_ssize_t columns,
 
 
 cdef inline void add_sets_of_one(slots_t* tile, const real_t* data, bint with_range, bint masked) noexcept nogil:
-    """Add 8 sets of a single column. Their range is taken by all slots of the tile: its order does not matter."""
+    """Add the sets of a tile of a single column. Their range is taken by all slots of the tile: its order does not matter."""
     cdef Py_ssize_t i
     if with_range:
         add_range(tile, data, TILE, TILE)
@@ -425,14 +424,14 @@ cdef inline Verdict summarize(slots_t* tiles, const real_t* column, Py_ssize_t r
 
 cdef inline double wanted_scale(double size) noexcept nogil:
     """The scale at which the square of a deviation of this size is a normal number: 0 but for float64's far ends."""
-    if size > _HUGE:
+    if size > FF_HUGE:
         return SCALE_BITS
-    return -SCALE_BITS if size < _TINY else 0
+    return -SCALE_BITS if size < FF_TINY else 0
 
 
 cdef inline void merge_column(double* table, Py_ssize_t fields, const double* other, Py_ssize_t others) noexcept nogil:
     """Add what `other` says of a column; the fields of each are so far apart."""
-    cdef double n = table[COUNT * fields], k = other[COUNT * others], scale, difference
+    cdef double n = table[COUNT * fields], k = other[COUNT * others], scale
     cdef Pair mean, shift, step, square, more
     cdef int field
     for field in range(COUNT, NEGATIVES + 1):
@@ -449,34 +448,49 @@ cdef inline void merge_column(double* table, Py_ssize_t fields, const double* ot
         for field in range(MEAN, FIELDS):
             table[field * fields] = other[field * others]
         return
-    mean.head, mean.rest = table[MEAN * fields], table[MEAN_REST * fields]
-    more.head, more.rest = other[MEAN * others], other[MEAN_REST * others]
-    difference = fabs(more.head * 0.5 - mean.head * 0.5) * 2
-    if difference == 0:
-        difference = fabs(more.rest - mean.rest)
-    scale = max(scale_of(table, fields), scale_of(other, others))
-    if difference > 0:
-        scale = max(scale, wanted_scale(difference))
-    elif scale < -SCALE_BITS:
-        scale = 0           # all equal
+    scale = common_scale(table, fields, other, others)
     square = square_at(table, fields, scale)
-    if scale != 0:
-        mean.head, mean.rest = ldexp(mean.head, -<int>scale), ldexp(mean.rest, -<int>scale)
-        more.head, more.rest = ldexp(more.head, -<int>scale), ldexp(more.rest, -<int>scale)
+    mean = mean_at(table, fields, scale)
+    more = mean_at(other, others, scale)
     shift = add(more, negated(mean))
     step = over_number(times_number(shift, k), n + k)
     mean = add(mean, step)
     square = add(add(square, square_at(other, others, scale)), times_number(times(shift, step), n))
-    if scale != 0:
-        mean.head, mean.rest = ldexp(mean.head, <int>scale), ldexp(mean.rest, <int>scale)
     table[MEAN * fields], table[MEAN_REST * fields] = mean.head, mean.rest
     table[SQUARE * fields], table[SQUARE_REST * fields] = square.head, square.rest
     table[SCALE * fields] = scale
 
 
+cdef inline double common_scale(const double* table, Py_ssize_t fields, const double* other,
+                                Py_ssize_t others) noexcept nogil:
+    """The scale at which both, and the square of the distance of their means, are normal numbers."""
+    cdef double scale = max(scale_of(table, fields), scale_of(other, others))
+    cdef double fine = min(table[SCALE * fields], other[SCALE * others])
+    cdef Pair mean = mean_at(table, fields, fine), more = mean_at(other, others, fine)
+    cdef double distance = fabs(more.head - mean.head)
+    if distance == 0:
+        distance = fabs(more.rest - mean.rest)
+    if distance == 0:
+        return scale if scale >= -SCALE_BITS else 0
+    if not distance - distance == 0:
+        # Too far apart to be told at the finer scale, so at the other one its rounding does not matter.
+        mean, more = mean_at(table, fields, 0), mean_at(other, others, 0)
+        return max(scale, wanted_scale(fabs(more.head - mean.head)))
+    return max(scale, wanted_scale(ldexp(distance, <int>fine)))
+
+
 cdef inline double scale_of(const double* table, Py_ssize_t fields) noexcept nogil:
     # A sum of 0 has no scale of its own.
     return table[SCALE * fields] if table[SQUARE * fields] != 0 else -2 * SCALE_BITS
+
+
+cdef inline Pair mean_at(const double* table, Py_ssize_t fields, double scale) noexcept nogil:
+    cdef Pair mean
+    cdef int by = <int>(table[SCALE * fields] - scale)
+    mean.head, mean.rest = table[MEAN * fields], table[MEAN_REST * fields]
+    if by != 0:
+        mean.head, mean.rest = ldexp(mean.head, by), ldexp(mean.rest, by)
+    return mean
 
 
 cdef inline Pair square_at(const double* table, Py_ssize_t fields, double scale) noexcept nogil:

@@ -99,10 +99,10 @@ cdef inline void count(const bits_t* data, Py_ssize_t n, const Format* format, C
         bad += key >= inf_from
         nan += key >= nan_from
         neginf += (key >= inf_from) & (key < nan_from) & (data[i] < 0)
-    counts.nan += nan
-    counts.posinf += bad - nan - neginf
-    counts.neginf += neginf
-    counts.over += over - bad
+    counts.of_kind[NAN_KIND] += nan
+    counts.of_kind[POSINF_KIND] += bad - nan - neginf
+    counts.of_kind[NEGINF_KIND] += neginf
+    counts.of_kind[OVER_KIND] += over - bad
 
 
 cdef inline void pack_row(bits_t* out, const char* data, Py_ssize_t n, Py_ssize_t stride) noexcept nogil:

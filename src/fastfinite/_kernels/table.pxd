@@ -19,11 +19,16 @@ ctypedef struct Question:
     int64_t flip
     int64_t threshold
 
+cdef enum:     # what an element is
+    FINITE = -1
+    NAN_KIND
+    POSINF_KIND
+    NEGINF_KIND
+    OVER_KIND
+    KINDS
+
 ctypedef struct Counts:
-    Py_ssize_t nan
-    Py_ssize_t posinf
-    Py_ssize_t neginf
-    Py_ssize_t over
+    Py_ssize_t of_kind[KINDS]
 
 # Index of the first element for which the question is answered yes, or n.
 ctypedef Py_ssize_t (*find_kernel)(const void* data, Py_ssize_t n, const Question* question) noexcept nogil
@@ -33,7 +38,10 @@ ctypedef void (*count_kernel)(const void* data, Py_ssize_t n, const Format* form
 ctypedef void (*pack_kernel)(void* tile, const char* data, Py_ssize_t rows, Py_ssize_t row_stride,
                              Py_ssize_t n, Py_ssize_t stride, bint swap) noexcept nogil
 
-# The statistics of one column, a row of a table of float64 for each field; fields that need more than 53 bits are pairs.
+cdef enum:
+    BLOCK_ROWS = 16384      # rows that a block kernel takes at most
+
+# The statistics of one column, a row of a table of float64 for each field; what needs more than 53 bits is a pair.
 cdef enum:
     COUNT           # finite values
     NANS
@@ -45,15 +53,15 @@ cdef enum:
     LOW_REST
     HIGH
     HIGH_REST
-    MEAN            # of the finite values
+    MEAN            # of the finite values, over 2**SCALE
     MEAN_REST
     SQUARE          # sum of their squared deviations from the mean, over 2**(2 * SCALE)
     SQUARE_REST
     SCALE
     FIELDS
 
-# Adds a block of at most BLOCK_ROWS contiguous rows to a table whose fields are field_stride apart. `memory` is of the size
-# that workspace_size gives for as many columns, zeroed before its first use.
+# Adds a block of at most BLOCK_ROWS contiguous rows to a table whose fields are field_stride apart. `memory` is of the
+# size that workspace_size gives for as many columns, zeroed before its first use.
 ctypedef void (*block_kernel)(const void* data, Py_ssize_t rows, Py_ssize_t columns, void* memory, double* table,
                               Py_ssize_t field_stride) noexcept nogil
 ctypedef size_t (*workspace_size)(Py_ssize_t columns, int itemsize) noexcept nogil
