@@ -104,7 +104,7 @@ def test_integers_are_not_read():
     ("value", "finite"),
     [(1, True), (True, True), (2.5, True), (np.nan, False), (np.inf, False), (complex(0, np.nan), False),
      (np.float32("inf"), False), (np.float16(1), True), (ml_dtypes.bfloat16("nan"), False),
-     (np.datetime64("NaT"), False), (np.timedelta64(1, "s"), True), (np.longdouble("-inf"), False)],
+     (np.datetime64("NaT", "s"), False), (np.timedelta64(1, "s"), True), (np.longdouble("-inf"), False)],
 )
 def test_scalars_are_arrays_of_no_dimension(value, finite):
     assert ff.all_finite(value) is finite
@@ -155,7 +155,7 @@ def test_whatever_numpy_makes_an_array_of_is_scanned():
         (np.array([1.0, "nan"], object), "cannot scan dtype object: the value at flat index 1 is of type str"),
         (np.array([1.0, {}], object), "cannot scan dtype object: the value at flat index 1 is of type dict"),
         (np.zeros(1, [("name", "U3")]), "none of its fields holds numbers"),
-        ({"a": 1.0}, "x must be an array or something that numpy.asarray makes one of, not dict"),
+        ({"a": 1.0}, "x must be array_like, not dict"),
         (iter([1.0]), "not list_iterator"),
         (object(), "not object"),
         (None, "not NoneType"),

@@ -151,7 +151,7 @@ def test_names_of_columns_may_be_any_sequence(columns):
 
 @pytest.mark.parametrize("x", [np.ones((3, 2)), np.full((3, 2), nan), np.ones(3), 1.0, np.ones((1, 3, 3))])
 def test_names_must_be_as_many_as_columns_of_two_dimensions(x):
-    with pytest.raises(ValueError, match=r"columns has 3 names, but x has shape \(.*\)"):
+    with pytest.raises(ValueError, match=r"columns must name each column of x; it has 3, and x has shape \(.*\)"):
         ff.check_finite(x, columns=["a", "b", "c"])
 
 

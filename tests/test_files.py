@@ -231,7 +231,7 @@ def test_merge_takes_the_least_index_whatever_the_order_of_the_blocks():
         whole = ff.scan(np.empty((0, 6), np.float32))
         whole.shape = array.shape
         for values, origin in order:
-            whole.merge(ff.scan(values), origin)
+            whole._merge(ff.scan(values), origin)
         assert whole == expected
 
 

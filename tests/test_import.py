@@ -22,7 +22,7 @@ import numpy as np
 import fastfinite as ff
 
 x = np.array([[1.0, np.nan], [np.inf, 2.0]])
-fields = np.zeros(2, [("a", "f4"), ("b", "U1")])
+fields = np.zeros(2, [("a", "f4"), ("b", "i4")])
 before = set(sys.modules)
 for data in (x, x.T, x.astype("c8"), x.astype("g"), x.astype(object), x.tolist(), fields, np.ones((3, 4), int), 1.0):
     ff.all_finite(data), ff.has_nan(data), ff.has_inf(data), ff.scan(data, target_dtype="float16")

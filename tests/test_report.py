@@ -135,7 +135,7 @@ def test_parts_of_an_array_merge_into_its_report():
         starts = {0: x[:3], 3: x[3:6], 6: x[6:]}
         merged = ff.ScanReport(x.shape, "float64", size=0, target_dtype="float16")
         for start in order:
-            merged.merge(ff.scan(starts[start], target_dtype="float16"), (start, 0))
+            merged._merge(ff.scan(starts[start], target_dtype="float16"), (start, 0))
         assert merged == ff.scan(x, target_dtype="float16")
 
 

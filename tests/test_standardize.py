@@ -243,7 +243,7 @@ def test_more_dimensions_one_and_none():
 
 def test_what_does_not_fit():
     x, stats = np.ones((4, 3)), ff.column_stats(np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"stats is of columns of shape \(3,\), but x has shape \(4, 2\)"):
+    with pytest.raises(ValueError, match=r"x must have rows of 3 columns, as stats has; its shape is \(4, 2\)"):
         ff.standardize(np.ones((4, 2)), stats=stats)
     with pytest.raises(TypeError, match="stats must be a ColumnStats, not dict"):
         ff.standardize(x, stats={})

@@ -32,6 +32,8 @@ class Accepted(NamedTuple):
         True where a masked array says that the value is missing; of the shape of `array`.
     label : str
         The dtype as it is told to the user.
+    names : list of str or None
+        Names of the columns, where `x` was a data frame.
     """
 
     array: Array
@@ -40,10 +42,20 @@ class Accepted(NamedTuple):
     parts: int
     mask: Array | None
     label: str
+    names: list[str] | None = None
 
 
 def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accepted:
     """Accept an array, masked array, scalar or array-like; ``dtype`` names the format of raw bits."""
+    accepted = _accept(x, dtype, mask)
+    columns = None if isinstance(x, np.ndarray) else getattr(x, "columns", None)
+    if columns is None or callable(columns) or accepted.array.ndim != 2:
+        return accepted
+    names = [str(name) for name in columns]
+    return accepted._replace(names=names) if len(names) == accepted.array.shape[1] else accepted
+
+
+def _accept(x: object, dtype: object, mask: Array | None) -> Accepted:
     # NumPy imports numpy.ma when it is first asked for. Asking here could leave a child that is forked meanwhile with
     # an import lock that nobody holds; and while it is not imported, or only half, there are no masked arrays.
     masked_array = getattr(sys.modules.get("numpy.ma.core"), "MaskedArray", None)
@@ -69,7 +81,7 @@ def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accept
         return Accepted(array, "bits", known, 2 if kind == "c" else 1, mask, label)
     elif kind == "O":
         if array.ndim == 0 and not isinstance(x, (np.ndarray, numbers.Number)):
-            raise TypeError(f"x must be an array or something that numpy.asarray makes one of, not {type(x).__name__}")
+            raise TypeError(f"x must be array_like, not {type(x).__name__}")
         return Accepted(array, "values", None, 1, mask, label)
     elif array.dtype.names is not None:
         return Accepted(array, "fields", None, 1, mask, "record")

@@ -31,6 +31,8 @@ CLEAN, FINDINGS, FAILED = 0, 1, 2
 INTERRUPTED, BROKEN_PIPE = 130, 141
 # What --allow-nan lets pass.
 _NAN_KINDS = ("nan", "null")
+# Lines of --columns for one array, in text.
+_LISTED_COLUMNS = 50
 _RED, _YELLOW, _PLAIN = "\033[31m", "\033[33m", "\033[0m"
 
 
@@ -191,7 +193,7 @@ def _scanned(source: Source, array: FileArray, options: argparse.Namespace, bar:
     if report.not_scanned:
         reason = "fields that hold no numbers: " + ", ".join(map(repr, report.not_scanned))
         return Entry(source.path, array.name, "not scanned", reason, array, scanned)
-    return Entry(source.path, array.name, "finite", None, array, scanned)
+    return Entry(source.path, array.name, "finite" if report.ok else "allowed", None, array, scanned)
 
 
 def _passes(report: ScanReport, allow_nan: bool) -> bool:
@@ -205,7 +207,7 @@ class Summary:
 
     def __init__(self, files: int, skipped: int) -> None:
         self.files, self.skipped = files, skipped
-        self.arrays = self.finite = self.non_finite = self.not_scanned = self.errors = 0
+        self.arrays = self.finite = self.allowed = self.non_finite = self.not_scanned = self.errors = 0
         self.bytes = 0
         self.seconds = 0.0
         self.code = CLEAN
@@ -214,6 +216,7 @@ class Summary:
         """Count an entry."""
         self.arrays += entry.array is not None
         self.finite += entry.status == "finite"
+        self.allowed += entry.status == "allowed"
         self.non_finite += entry.status == "non-finite"
         self.not_scanned += entry.status == "not scanned"
         self.errors += entry.status == "error"
@@ -231,6 +234,7 @@ class Summary:
             "files": self.files,
             "arrays": self.arrays,
             "finite": self.finite,
+            "allowed": self.allowed,
             "non_finite": self.non_finite,
             "not_scanned": self.not_scanned,
             "errors": self.errors,
@@ -246,6 +250,7 @@ class Summary:
             f"{number} {what}"
             for number, what in (
                 (self.finite, "finite"),
+                (self.allowed, "with nan allowed"),
                 (self.non_finite, "non-finite"),
                 (self.not_scanned, "not scanned"),
                 (self.errors, "error" if self.errors == 1 else "errors"),
@@ -253,7 +258,7 @@ class Summary:
             if number
         ]
         text = f"{_many(self.arrays, 'array')} in {_many(self.files, 'file')}: {', '.join(counts) or 'nothing to scan'}"
-        text += f"; {_size(self.bytes)} read in {self.seconds:.3g} s"
+        text += f"; {_size(self.bytes)} read in {self.seconds:.3f} s"
         if self.rate is not None:
             text += f" ({_size(round(self.rate * 1e9))}/s)"
         if self.skipped:
@@ -297,8 +302,11 @@ class _TextOutput:
             return
         colour = _RED if entry.status == "non-finite" else _YELLOW if entry.code == FAILED else None
         self._line(describe(entry.scanned.report, name=where, allow_nan=self._allow_nan), colour)
-        for column in _bad_columns(entry.scanned.columns, self._allow_nan):
+        bad = _bad_columns(entry.scanned.columns, self._allow_nan)
+        for column in bad[:_LISTED_COLUMNS]:
             self._line("  " + _column_text(column, self._allow_nan), colour)
+        if len(bad) > _LISTED_COLUMNS:
+            self._line(f"  ... and {len(bad) - _LISTED_COLUMNS} more columns (--json lists all)", colour)
 
     def finish(self, summary: Summary) -> None:
         if not (self._quiet and summary.code == CLEAN):

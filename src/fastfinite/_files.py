@@ -487,7 +487,7 @@ def scan_array(
             _scan.pass_over_nan(part, accept(values))
         if by_column is not None and not part.ok:
             _add_columns(by_column, array.shape[1], values, origin[1], name)
-        whole.merge(part, origin)
+        whole._merge(part, origin)
         advance(values.nbytes / total)
     if whole.fields:
         fields, _ = fields_of(accept(np.empty(0, array.dtype)))

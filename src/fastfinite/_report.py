@@ -114,7 +114,7 @@ class ScanReport:
         counts = {name: int(np.sum(getattr(self, name))) for name in _COUNTS}
         return ScanReport(self.shape, self.dtype, size=self.size, counts=counts, **state)
 
-    def merge(self, part: ScanReport, origin: tuple[int, ...]) -> None:
+    def _merge(self, part: ScanReport, origin: tuple[int, ...]) -> None:
         """Add the totals of a part of the array, whose first element has the index `origin`."""
         self.size += part.size
         for name in _COUNTS:
@@ -277,7 +277,10 @@ def describe(
         listed = ", ".join(f"{column_name(int(i), names)}: {each[i]}" for i in bad[:_LISTED_COLUMNS])
         more = f" and {len(bad) - _LISTED_COLUMNS} more" if len(bad) > _LISTED_COLUMNS else ""
         parts.append(f"{'columns' if by_column.axis == 0 else 'rows'} {listed}{more}")
-    if not parts and not report.not_scanned:
+    allowed = report.nan + report.null if allow_nan else 0
+    if not parts and allowed:
+        verdict = f" has no infinite value in {_plural(report.size, 'value')}; {allowed} nan allowed"
+    elif not parts and not report.not_scanned:
         verdict = f" is finite: {_plural(report.size, 'value')}"
     else:       # with something left unchecked, only the values that were scanned are called finite
         verdict = " has " + ("; ".join(parts) or _plural(report.finite, "finite value"))

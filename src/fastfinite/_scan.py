@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from fastfinite import _core, _formats, _slow
 from fastfinite._accept import Accepted, Array, accept, fields_of
 from fastfinite._formats import Format
 from fastfinite._report import KINDS, NonFiniteError, ScanReport, describe
+
+T = TypeVar("T")
 
 # The questions of `answer`, in the order of Format.questions().
 NON_FINITE, NAN_ONLY, INF_ONLY = range(3)
@@ -42,7 +44,12 @@ def _answer(accepted: Accepted, question: int) -> bool:
     if accepted.how == "finite":
         return False
     if accepted.how == "fields":
-        return any(_answer(field, question) for _, field in _scannable(accepted)[0])
+        fields, refused = _scannable(accepted)
+        found = any(_answer(field, question) for _, field in fields)
+        if refused and not found:
+            raise TypeError(f"cannot scan the fields {', '.join(map(repr, refused))} of {accepted.array.dtype}: they "
+                            "hold no numbers; choose the others, or use scan, which lists what it leaves out")
+        return found
     if accepted.how == "bits":
         assert accepted.format is not None
         found = _core.search(accepted.array, accepted.format.questions()[question], accepted.parts)
@@ -103,7 +110,7 @@ def scan(
     axis : int, optional
         Count along this axis: the counts become arrays, one for each column. Totals are then in ``.totals``.
     dtype : str or dtype, optional
-        The format of raw bits in an array of unsigned integers: "bfloat16", "float8_e4m3fn", "float8_e5m2", ...
+        The format of raw bits in an array of integers or of void: "bfloat16", "float8_e4m3fn", "float8_e5m2", ...
     target_dtype : str or dtype, optional
         Count in ``.overflow`` the finite values that would become inf when cast to this format.
 
@@ -330,13 +337,13 @@ def pass_over_nan(report: ScanReport, accepted: Accepted) -> None:
 
 
 def check_finite(
-    x: Any,
+    x: T,
     *,
     name: str | None = None,
     columns: Sequence[object] | None = None,
     allow_nan: bool = False,
     target_dtype: object = None,
-) -> Any:
+) -> T:
     """Return `x` unchanged if every value is finite, else raise an error that says what is where.
 
     Parameters
@@ -346,7 +353,7 @@ def check_finite(
     name : str, optional
         What the message calls `x`.
     columns : sequence, optional
-        Names of the columns of a two-dimensional `x`, for the message.
+        Names of the columns of a two-dimensional `x`, for the message. Those of a data frame are known.
     allow_nan : bool, default False
         Let nan (and None, NaT) pass; inf is still refused.
     target_dtype : str or dtype, optional
@@ -382,12 +389,13 @@ def check_finite(
     fastfinite.NonFiniteError: X (1000 x 2 float64) has 1 non-finite value: 1 nan; first nan at row 17, column 1 ...
     """
     if columns is not None:
-        given = np.shape(x)
+        given: tuple[int, ...] = np.shape(x)    # type: ignore[call-overload]
         if len(given) != 2 or len(columns) != given[1]:
-            raise ValueError(f"columns has {len(columns)} names, but x has shape {given}")
+            raise ValueError(f"columns must name each column of x; it has {len(columns)}, and x has shape {given}")
     if target_dtype is None and _core.all_finite(x, allow_nan=allow_nan):
         return x
     accepted = accept(x)
+    columns = accepted.names if columns is None else columns
     target = None if target_dtype is None else _formats.of_name(target_dtype, "target_dtype")
     shape = accepted.array.shape
     tabular = len(shape) == 2 and shape[1] <= _MOST_COLUMNS and accepted.how != "fields"
@@ -403,7 +411,7 @@ def check_finite(
 
 
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Array:
-    """Convert to an array and check that every value is finite, as ``np.asarray_chkfinite``.
+    """Convert to an array and check that every value is finite, as ``np.asarray_chkfinite``; refuse text.
 
     Parameters
     ----------

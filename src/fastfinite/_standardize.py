@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastfinite import _columns, _formats
 from fastfinite._accept import Accepted, Array, accept
-from fastfinite._statistics import ColumnStats, column_stats
+from fastfinite._statistics import ColumnStats, column_stats, columns_text
 
 # Parameters are repeated until they fill about so many elements, so that narrow rows are taken several at once.
 _LINE = 2048
@@ -52,7 +52,7 @@ def standardize(x: ArrayLike, *, stats: ColumnStats | None = None, out: Array | 
     The result is ``(x - mean) / std``, computed in float64 with the float64 statistics: for float32 within 0.501 units
     in the last place of the exact quotient, for float64 within 1 unit of it but for the rounding of ``x - mean``.
     nan stays nan. A constant column (``std`` 0) is divided by 1, so that it becomes 0, and new data in it keep their
-    distance from the constant. Columns that hold inf have no variance and become nan.
+    distance from the constant. Columns that hold inf have no variance and become nan, and so do masked cells.
 
     Cost: one pass, in addition to that of `column_stats` where `stats` is not given; memory for the result alone.
 
@@ -116,7 +116,11 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
     elif not isinstance(stats, ColumnStats):
         raise TypeError(f"stats must be a ColumnStats, not {type(stats).__name__}")
     if stats.shape != array.shape[1:]:
-        raise ValueError(f"stats is of columns of shape {stats.shape}, but x has shape {array.shape}")
+        if not len(stats):
+            raise ValueError("stats is empty: update it with data first")
+        hint = "; for one row pass x[np.newaxis]" if stats.shape == array.shape else ""
+        wanted = columns_text(stats.shape)
+        raise ValueError(f"x must have rows of {wanted}, as stats has; its shape is {array.shape}{hint}")
     if out is None:
         out = np.empty_like(array, dtype=array.dtype if accepted.how == "bits" else np.float64, subok=False)
     _check_out(out, array)
@@ -211,12 +215,7 @@ def _two_dimensional(array: Array, columns: int) -> Array | None:
     """The array as rows and columns without a copy, or None."""
     if array.ndim == 2:
         return array
-    view = array.view()
-    try:
-        view.shape = (array.shape[0], columns)
-    except AttributeError:      # not without a copy
-        return None
-    return view
+    return array.reshape(array.shape[0], columns) if array.flags.c_contiguous else None
 
 
 def _harmful_overlap(out: Array, array: Array) -> bool:

@@ -43,6 +43,9 @@ Counts = NDArray[np.int64]
 class ColumnStats:
     """Statistics of columns, of one array or of a stream of batches; made by `column_stats`, or empty.
 
+    Batches are added with `update`, statistics of other rows with ``+``, ``sum`` or `merge`. A first batch of one
+    dimension is one row of columns. Use an object in one thread at a time: let each make its own, and merge them.
+
     Parameters
     ----------
     ddof : int, default 0
@@ -74,7 +77,8 @@ class ColumnStats:
     integers too (whose min and max are rounded to float64 only to be shown).
 
     Method: blocks of 16384 rows, corrected two-pass about a pivot near the mean of the block, compensated sums,
-    combined in double-double arithmetic after Chan, Golub and LeVeque (1983).
+    combined in double-double arithmetic after Chan, Golub and LeVeque (1983). Statistics are equal (``==``) when all
+    their sums are, to the last bit; those of other splits of the same rows may differ in it.
 
     Examples
     --------
@@ -87,14 +91,26 @@ class ColumnStats:
     (array([2., 5.]), array([False,  True]))
     """
 
-    __slots__ = ("_shape", "_table", "ddof", "names", "nan_policy")
+    __slots__ = ("_ddof", "_names", "_nan_policy", "_shape", "_table")
 
     def __init__(self, *, ddof: int = 0, nan_policy: str = "omit", names: Sequence[object] | None = None) -> None:
-        self.ddof = operator.index(ddof)
-        self.nan_policy = _checked_policy(nan_policy)
-        self.names = None if names is None else tuple(str(name) for name in names)
+        self._ddof = operator.index(ddof)
+        self._nan_policy = _checked_policy(nan_policy)
+        self._names = None if names is None else tuple(str(name) for name in names)
         self._table: Floats | None = None
         self._shape: tuple[int, ...] = () if names is None else (len(names),)
+
+    @property
+    def ddof(self) -> int:
+        return self._ddof
+
+    @property
+    def nan_policy(self) -> str:
+        return self._nan_policy
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        return self._names
 
     # ---- adding --------------------------------------------------------------------------------------
 
@@ -131,7 +147,7 @@ class ColumnStats:
         shape = array.shape if one else array.shape[1:]
         if known and shape != self._shape:
             raise ValueError(
-                f"batch has {_columns_text(shape)}, but the statistics are of {_columns_text(self._shape)}"
+                f"batch has {columns_text(shape)}, but the statistics are of {columns_text(self._shape)}"
             )
         if one:
             mask = None if accepted.mask is None else accepted.mask[np.newaxis]
@@ -139,11 +155,13 @@ class ColumnStats:
         table = tabulate(accepted, (0,))
         if self.nan_policy == "raise":
             _refuse_nan(accepted, table, "batch", self.names)
+        if not known and not one and accepted.names is not None:
+            self._names = tuple(accepted.names)
         self._absorb(table, shape)
         return self
 
     def merge(self, *others: ColumnStats) -> ColumnStats:
-        """Add the statistics of other rows of the same columns.
+        """Add the statistics of other rows of the same columns; ``ddof`` and ``nan_policy`` stay those of this object.
 
         Parameters
         ----------
@@ -167,8 +185,8 @@ class ColumnStats:
             if other._table is None:
                 continue
             if shape is not None and shape != other._shape:
-                raise ValueError(f"cannot merge statistics of {_columns_text(shape)} with those of "
-                                 f"{_columns_text(other._shape)}")
+                raise ValueError(f"cannot merge statistics of {columns_text(shape)} with those of "
+                                 f"{columns_text(other._shape)}")
             if names is not None and other.names is not None and names != other.names:
                 raise ValueError(f"cannot merge statistics of columns {names} with those of columns {other.names}")
             shape, names = other._shape, names or other.names
@@ -176,13 +194,17 @@ class ColumnStats:
         tables = [(other._table.copy(), other._shape) for other in others if other._table is not None]
         for table, other_shape in tables:
             self._absorb(table, other_shape)
-        self.names = names
+        self._names = names
         return self
 
     def __add__(self, other: ColumnStats) -> ColumnStats:
         if not isinstance(other, ColumnStats):
             return NotImplemented
         return self.copy().merge(other)
+
+    def __radd__(self, other: object) -> ColumnStats:
+        # sum() begins with 0.
+        return self.copy() if isinstance(other, int) and other == 0 else NotImplemented
 
     def _absorb(self, table: Floats, shape: tuple[int, ...]) -> None:
         if self._table is None:
@@ -287,7 +309,25 @@ class ColumnStats:
     @property
     def constant(self) -> NDArray[np.bool_]:
         heads = equal(self._field(LOW), self._field(HIGH))
-        return heads & equal(self._field(LOW_REST), self._field(HIGH_REST)) & (self.count > 0)
+        return np.asarray(heads & equal(self._field(LOW_REST), self._field(HIGH_REST)) & (self.count > 0))
+
+    def near_constant(self, rtol: float) -> NDArray[np.bool_]:
+        """Which columns vary, but by no more than a fraction of their size; see `near_constant_columns`.
+
+        Parameters
+        ----------
+        rtol : float
+            Flags in tables are for 1e-6, about what float32 resolves.
+
+        Returns
+        -------
+        ndarray of bool
+        """
+        # At the scale of the sums: a standard deviation of half the smallest subnormal is not 0 there.
+        value, _, defined = self._mean_square()
+        with np.errstate(all="ignore"):
+            std, mean = np.sqrt(value), self._field(MEAN)
+            return np.asarray(~self.constant & defined & (std <= rtol * np.hypot(mean, std)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -379,7 +419,8 @@ def _checked_policy(nan_policy: str) -> str:
     return nan_policy
 
 
-def _columns_text(shape: tuple[int, ...]) -> str:
+def columns_text(shape: tuple[int, ...]) -> str:
+    """"32 columns", or the shape where it is not one-dimensional."""
     return f"{shape[0]} columns" if len(shape) == 1 else f"columns of shape {shape}"
 
 
@@ -448,9 +489,11 @@ def column_stats(
         # What is nearly always asked, past what any input needs.
         table, shape = tabulate_floats(x, (0,), (1,)), x.shape[1:]
     else:
-        table, shape = _tabulated(accept(x), axis)
+        accepted = accept(x)
+        table, shape = _tabulated(accepted, axis)
+        stats._names = None if accepted.names is None or shape != (len(accepted.names),) else tuple(accepted.names)
     if stats.nan_policy == "raise":
-        _refuse_nan(accept(x), table, "x")
+        _refuse_nan(accept(x), table, "x", stats.names)
     stats._table, stats._shape = table, shape
     return stats
 
@@ -588,12 +631,4 @@ def near_constant_columns(
     """
     if not rtol >= 0:
         raise ValueError(f"rtol must be at least 0, not {rtol!r}")
-    return _near_constant(column_stats(x, axis=axis), rtol)
-
-
-def _near_constant(stats: ColumnStats, rtol: float) -> NDArray[np.bool_]:
-    # At the scale of the sums: a standard deviation of half the smallest subnormal is not 0 there.
-    value, _, defined = stats._mean_square()
-    with np.errstate(all="ignore"):
-        std, mean = np.sqrt(value), stats._field(MEAN)
-        return np.asarray(~stats.constant & defined & (std <= rtol * np.hypot(mean, std)))
+    return column_stats(x, axis=axis).near_constant(rtol)

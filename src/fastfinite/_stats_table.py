@@ -21,14 +21,12 @@ _HEAD = ("column", "count", "nan", "inf", "min", "max", "mean", "std", "flags")
 
 def _rows(stats: ColumnStats) -> tuple[list[tuple[str, ...]], int]:
     """The cells of the rows to show, and how many columns were left out."""
-    from fastfinite._statistics import _near_constant
-
     columns = len(stats)
     flat = {
         name: np.atleast_1d(np.asarray(getattr(stats, name))).ravel()
         for name in ("count", "nan", "posinf", "neginf", "min", "max", "mean", "std", "constant")
     }
-    near = np.atleast_1d(_near_constant(stats, _NEAR)).ravel()
+    near = np.atleast_1d(stats.near_constant(_NEAR)).ravel()
     infinite = flat["posinf"] + flat["neginf"]
     weight = 8 * (infinite > 0) + 4 * flat["constant"] + 2 * (flat["nan"] > 0) + near + 4 * (flat["count"] == 0)
     order = np.arange(columns)
@@ -47,7 +45,8 @@ def _rows(stats: ColumnStats) -> tuple[list[tuple[str, ...]], int]:
             )
             if on
         ]
-        numbers = [_number(flat[name][i]) for name in ("min", "max", "mean", "std")]
+        digits = _digits(flat["min"][i], flat["max"][i])
+        numbers = [_number(flat[name][i], digits) for name in ("min", "max", "mean")] + [_number(flat["std"][i], 6)]
         counts = [str(flat["count"][i]), str(flat["nan"][i]), str(infinite[i])]
         rows.append((_name(stats, int(i)), *counts, *numbers, ", ".join(flags)))
     return rows, columns - len(order)
@@ -62,8 +61,13 @@ def _name(stats: ColumnStats, column: int) -> str:
     return str(tuple(int(i) for i in np.unravel_index(column, stats.shape))) if stats.shape else ""
 
 
-def _number(value: Any) -> str:
-    return "nan" if math.isnan(value) else f"{value:.6g}"
+def _digits(low: float, high: float) -> int:
+    """So many that the smallest and the largest value can be told apart."""
+    return next((digits for digits in (6, 9, 13) if low == high or f"{low:.{digits}g}" != f"{high:.{digits}g}"), 17)
+
+
+def _number(value: Any, digits: int) -> str:
+    return "nan" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def _heading(stats: ColumnStats) -> str:
