@@ -44,9 +44,9 @@ class OutputError(Exception):
 
 
 def _threads_argument(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or not text.strip("0"):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
-    return int(text)
+    return int(text[:20])
 
 
 def _format_argument(text: str) -> Format:
@@ -72,10 +72,11 @@ def make_parser() -> argparse.ArgumentParser:
 def _parsed(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
     """Parse the arguments; paths may stand before, between and after the options."""
     options, more = parser.parse_known_args(argv)
-    unknown = [text for text in more if text.startswith("-")]
+    end = more.index("--") if "--" in more else len(more)
+    unknown = [text for text in more[:end] if text.startswith("-")]
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    options.paths += more
+    options.paths += more[:end] + more[end + 1 :]
     return options
 
 

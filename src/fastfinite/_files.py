@@ -166,21 +166,19 @@ def _expand(path: str) -> tuple[list[Source], int]:
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Source]:
     """Files below a folder, sorted; links to folders are followed, each folder is entered once."""
-    try:
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        yield _failed(folder, reason_of(error))
-        return
-    for name in names:
-        path = os.path.join(folder, name)
-        if os.path.isdir(path):
-            yield from _walk(path, seen)
-        else:
-            yield path
+    waiting = [folder]      # not by recursion: folders may be nested deeper than Python's calls
+    while waiting:
+        path = waiting.pop()
+        try:
+            if not (path is folder or os.path.isdir(path)):
+                yield path
+                continue
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                waiting += [os.path.join(path, name) for name in sorted(os.listdir(path), reverse=True)]
+        except OSError as error:
+            yield _failed(path, reason_of(error))
 
 
 def _source(path: str) -> Source:

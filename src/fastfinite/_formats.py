@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -134,20 +135,26 @@ def of_name(name: Any, argument: str) -> Format:
     """The format that a user named, as a string, a dtype or a scalar type (torch's dtypes by their names)."""
     text = str(name) if str(name).startswith("torch.") else name
     if not isinstance(text, str):
-        try:
-            text = np.dtype(name).name
-        except TypeError:
-            text = str(name)
+        text = _dtype_name(name)
     text = text.removeprefix("torch.")
     if text not in FORMATS:
-        with contextlib.suppress(TypeError):
-            text = np.dtype(text).name
+        text = _dtype_name(text)
     if argument == "target_dtype":
         text = COMPLEX.get(text, text)
     if text not in FORMATS or (argument == "target_dtype" and text == "float8_e8m0fnu"):
         known = ", ".join(key for key in FORMATS if argument == "dtype" or key != "float8_e8m0fnu")
         raise ValueError(f"{argument}={name!r} is not a floating-point format known here; known are {known}")
     return FORMATS[text]
+
+
+def _dtype_name(name: Any) -> str:
+    """What NumPy calls a dtype, or what the user wrote where NumPy does not know it."""
+    # Its parser raises nearly anything, and warns of spellings that are going.
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("error")
+        known: str = np.dtype(name).name
+        return known
+    return str(name)
 
 
 def of_dtype(dtype: np.dtype[Any]) -> Format | None:

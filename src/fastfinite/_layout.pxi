@@ -43,7 +43,8 @@ cdef void describe(Layout* layout, cnp.ndarray array, int parts, int column_axis
     layout.data = layout.first = <const char*>cnp.PyArray_DATA(array)
     layout.itemsize = <int>cnp.PyArray_ITEMSIZE(array) // parts
     layout.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
-    layout.plain = cnp.PyArray_ISBEHAVED_RO(array)
+    # Raw bytes (dtype V2, say) have no alignment for NumPy, but are read as integers here.
+    layout.plain = cnp.PyArray_ISBEHAVED_RO(array) and <size_t>layout.data % layout.itemsize == 0
     layout.size = layout.repeat = 1
     layout.index_origin = layout.column_origin = 0
     if parts == 2:
@@ -71,6 +72,7 @@ cdef void describe(Layout* layout, cnp.ndarray array, int parts, int column_axis
             layout.index_origin += (length - 1) * entry.weight
             layout.column_origin += (length - 1) * entry.column
             stride, entry.weight, entry.column = -stride, -entry.weight, -entry.column
+        layout.plain = layout.plain and stride % layout.itemsize == 0
         count = insert_axis(layout, strides, count, parts - 1, length, stride, entry.weight, entry.column)
     layout.naxes = layout.ndigits = 0
     for i in range(count):

@@ -44,7 +44,8 @@ class ScanReport:
     axis : int or None
         The axis that was counted along; None where all counts are totals.
     columns : ndarray of int or None
-        With ``axis``, where something was found: indices of columns, or rows of indices for more than two dimensions.
+        With ``axis``, where something was found: indices of columns, or rows of indices for more than two dimensions;
+        empty for one dimension, which has no columns.
     fields : tuple of str
         For records, the fields in which something was found.
     not_scanned : tuple of str
@@ -103,6 +104,8 @@ class ScanReport:
     def columns(self) -> Any:
         if self.axis is None:
             return None
+        if len(self.shape) == 1:
+            return np.empty(0, np.intp)
         found = np.argwhere(np.asarray(self.bad) + self.overflow)
         return found[:, 0] if found.shape[1] == 1 else found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -162,9 +162,17 @@ def scan(
     return _report(accepted, target, axis)
 
 
+def whole_number(value: Any, name: str) -> int:
+    """An argument that has to be an integer, or a TypeError that names it."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+
+
 def normalized_axis(axis: object, ndim: int) -> int:
     """The axis as a number from 0, or NumPy's AxisError."""
-    number = operator.index(axis)       # type: ignore[arg-type]
+    number = whole_number(axis, "axis")
     if not -ndim <= number < ndim:
         raise np.exceptions.AxisError(number, ndim)
     return number % ndim
@@ -186,7 +194,8 @@ def _report(accepted: Accepted, target: Format | None, axis: int | None) -> Scan
         axis=axis,
         target_dtype=None if target is None else target.name,
         first=index,
-        first_kind=None if index is None else _LABELS[_slow.kind_of(accepted, index)],
+        # None where another thread has mended the value meanwhile.
+        first_kind=None if index is None else _LABELS.get(_slow.kind_of(accepted, index)),
         first_overflow=_unravel(first_over, array.shape),
     )
 
@@ -262,9 +271,10 @@ def nonfinite(x: object, *, limit: int | None = None) -> NDArray[np.intp]:
     accepted = accept(x)
     if accepted.how == "fields":
         raise TypeError("nonfinite does not list records; scan their fields one by one")
-    if limit is not None and operator.index(limit) < 0:
+    most = accepted.array.size if limit is None else whole_number(limit, "limit")
+    if most < 0:
         raise ValueError(f"limit must be at least 0, not {limit}")
-    most = accepted.array.size if limit is None else operator.index(limit)
+    most = min(most, accepted.array.size)
     found = _indices(accepted, NON_FINITE, most)
     shape = accepted.array.shape
     if not shape:
@@ -286,7 +296,11 @@ def _indices(accepted: Accepted, question: int, limit: int) -> NDArray[np.intp]:
                 break
         return np.concatenate(found)
     assert accepted.format is not None
-    return _indices_of_bits(accepted.array, accepted.format.questions()[question], accepted.parts, limit)
+    asked = accepted.format.questions()[question]
+    # Collecting visits every repeat of a broadcast array; most often there is nothing to collect.
+    if not _core.search(accepted.array, asked, accepted.parts):
+        return np.empty(0, np.intp)
+    return _indices_of_bits(accepted.array, asked, accepted.parts, limit)
 
 
 def _indices_of_bits(array: Array, question: tuple[int, int, int], parts: int, limit: int) -> NDArray[np.intp]:
@@ -332,15 +346,16 @@ def pass_over_nan(report: ScanReport, accepted: Accepted) -> None:
         for flat in _indices(part, INF_ONLY, 1):
             index = tuple(int(i) for i in np.unravel_index(flat, part.array.shape))
             # A field may be an array itself: the index of its record is the leading part.
-            found.append((index[: accepted.array.ndim], _LABELS[_slow.kind_of(part, index)], name))
-    report.first, report.first_kind, report.first_field = min(found, key=operator.itemgetter(0))
+            found.append((index[: accepted.array.ndim], _LABELS.get(_slow.kind_of(part, index)), name))
+    if found:
+        report.first, report.first_kind, report.first_field = min(found, key=operator.itemgetter(0))
 
 
 def check_finite(
     x: T,
     *,
     name: str | None = None,
-    columns: Sequence[object] | None = None,
+    columns: Iterable[object] | None = None,
     allow_nan: bool = False,
     target_dtype: object = None,
 ) -> T:
@@ -352,7 +367,7 @@ def check_finite(
         As for `scan`.
     name : str, optional
         What the message calls `x`.
-    columns : sequence, optional
+    columns : iterable, optional
         Names of the columns of a two-dimensional `x`, for the message. Those of a data frame are known.
     allow_nan : bool, default False
         Let nan (and None, NaT) pass; inf is still refused.
@@ -389,6 +404,7 @@ def check_finite(
     fastfinite.NonFiniteError: X (1000 x 2 float64) has 1 non-finite value: 1 nan; first nan at row 17, column 1 ...
     """
     if columns is not None:
+        columns = list(columns)
         given: tuple[int, ...] = np.shape(x)    # type: ignore[call-overload]
         if len(given) != 2 or len(columns) != given[1]:
             raise ValueError(f"columns must name each column of x; it has {len(columns)}, and x has shape {given}")

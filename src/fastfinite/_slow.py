@@ -167,15 +167,43 @@ def _classify_object(value: object, target: Format | None, index: int) -> int:
         if not value.is_finite():
             return NAN if value.is_nan() else POSINF if value > 0 else NEGINF
         return OVERFLOW if target is not None and target.overflows(abs(Fraction(value))) else FINITE
-    if not isinstance(value, (numbers.Number, np.bool_)):
+    if not isinstance(value, (numbers.Number, np.bool_)) or isinstance(value, (np.datetime64, np.timedelta64)):
         raise TypeError(f"cannot scan dtype object: the value at flat index {index} is of type {type(value).__name__}; "
                         "numbers and None are understood")
     is_complex = isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real)
     number: Any = value
     parts = (number.real, number.imag) if is_complex else (number,)
-    if any(part != part for part in parts):
+    sizes = [_size(part, index) for part in parts]
+    if any(math.isnan(size) for size in sizes):
         return NAN
-    for part in parts:
-        if part in (math.inf, -math.inf):
-            return POSINF if part > 0 else NEGINF
-    return OVERFLOW if target is not None and any(target.overflows(abs(part)) for part in parts) else FINITE
+    for size in sizes:
+        if math.isinf(size):
+            return POSINF if size > 0 else NEGINF
+    return OVERFLOW if target is not None and any(target.overflows(abs(exact(part))) for part in parts) else FINITE
+
+
+def _size(part: Any, index: int) -> float:
+    """A number as a float: nan, inf of its sign, or something finite where it is finite."""
+    # Not part != part: there are number classes whose nan equals itself.
+    if isinstance(part, (int, float, Fraction)):
+        return part if isinstance(part, float) else 0.0
+    if isinstance(part, np.generic):        # a long double may be finite beyond float64
+        return 0.0 if np.isfinite(part) else float(part)
+    try:
+        return float(part)
+    except OverflowError:
+        return 0.0
+    except Exception as error:
+        raise TypeError(f"cannot scan dtype object: the value at flat index {index} is of type {type(part).__name__}, "
+                        "which does not become a float") from error
+
+
+def exact(part: Any) -> Fraction:
+    """A finite number as a fraction; by way of float64 where its class does not say."""
+    if isinstance(part, np.bool_):
+        return Fraction(bool(part))
+    if hasattr(part, "as_integer_ratio"):
+        return Fraction(*(int(n) for n in part.as_integer_ratio()))
+    if isinstance(part, numbers.Rational):
+        return Fraction(int(part.numerator), int(part.denominator))
+    return Fraction(float(part))

@@ -115,20 +115,25 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
         stats = column_stats(x)
     elif not isinstance(stats, ColumnStats):
         raise TypeError(f"stats must be a ColumnStats, not {type(stats).__name__}")
+    if stats.is_empty:
+        raise ValueError("stats is empty: update it with data first")
     if stats.shape != array.shape[1:]:
-        if not len(stats):
-            raise ValueError("stats is empty: update it with data first")
         hint = "; for one row pass x[np.newaxis]" if stats.shape == array.shape else ""
         wanted = columns_text(stats.shape)
         raise ValueError(f"x must have rows of {wanted}, as stats has; its shape is {array.shape}{hint}")
     if out is None:
         out = np.empty_like(array, dtype=array.dtype if accepted.how == "bits" else np.float64, subok=False)
     _check_out(out, array)
+    values = array.view(np.ndarray)
+    if _harmful_overlap(out, values):
+        values = values.copy()
+    if array.size == 0:
+        return out
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and not inverse:
-        _fill_from_integers(out, array.view(np.ndarray), stats)
+        _fill_from_integers(out, values, stats)
     else:
         unit, center, spread = _parameters(stats, inverse)
-        _fill(out, array.view(np.ndarray), unit, center, spread, inverse)
+        _fill(out, values, unit, center, spread, inverse)
     if accepted.mask is not None:
         out[accepted.mask] = np.nan
     return out
@@ -169,17 +174,12 @@ def _fill(
     inverse: bool,
 ) -> None:
     columns = len(unit)
-    if array.size == 0:
-        return
     flat_out, flat = _two_dimensional(out, columns), _two_dimensional(array, columns)
-    overlap = _harmful_overlap(out, array)
-    if flat_out is not None and flat is not None and not overlap:
+    if flat_out is not None and flat is not None:
         repeat = max(1, _LINE // columns) if flat.flags.c_contiguous and flat_out.flags.c_contiguous else 1
         unit_row, center_row, spread_row = (np.tile(values, repeat) for values in (unit, center, spread))
         if _columns.scale_into(flat_out, flat, unit_row, center_row, spread_row, inverse):
             return
-    if overlap:
-        array = array.copy()
     _fill_by_slabs(out, array, unit, center, spread, inverse)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -30,11 +31,13 @@ from fastfinite._tabulate import (
     SQUARE_REST,
     ZERO,
     Floats,
+    check_table,
     equal,
     tabulate,
     tabulate_floats,
 )
 
+_MOST_ROWS = 2**53
 _POLICIES = ("omit", "propagate", "raise")
 
 Counts = NDArray[np.int64]
@@ -77,8 +80,10 @@ class ColumnStats:
     integers too (whose min and max are rounded to float64 only to be shown).
 
     Method: blocks of 16384 rows, corrected two-pass about a pivot near the mean of the block, compensated sums,
-    combined in double-double arithmetic after Chan, Golub and LeVeque (1983). Statistics are equal (``==``) when all
-    their sums are, to the last bit; those of other splits of the same rows may differ in it.
+    combined in double-double arithmetic after Chan, Golub and LeVeque (1983). Merging keeps means to 106 bits: the
+    ``std`` of streams of 64-bit integers near 2**62 is off by up to 2**-44, absolutely. ``mean`` is within half a unit
+    in the last place and ``std * 2**-46``. Statistics are equal (``==``) when all their sums are, to the last bit;
+    those of other splits of the same rows may differ in it.
 
     Examples
     --------
@@ -94,7 +99,7 @@ class ColumnStats:
     __slots__ = ("_ddof", "_names", "_nan_policy", "_shape", "_table")
 
     def __init__(self, *, ddof: int = 0, nan_policy: str = "omit", names: Sequence[object] | None = None) -> None:
-        self._ddof = operator.index(ddof)
+        self._ddof = _scan.whole_number(ddof, "ddof")
         self._nan_policy = _checked_policy(nan_policy)
         self._names = None if names is None else tuple(str(name) for name in names)
         self._table: Floats | None = None
@@ -175,21 +180,25 @@ class ColumnStats:
         Raises
         ------
         ValueError
-            If one of them is of another number of columns, or its names are others. Nothing is changed then.
+            If one of them is of another number of columns, or its names are others, or it holds nan and this object's
+            ``nan_policy`` is "raise". Nothing is changed then.
         """
         for other in others:
             if not isinstance(other, ColumnStats):
                 raise TypeError(f"others must be ColumnStats, not {type(other).__name__}")
         shape, names = (self._shape if self._table is not None or self.names is not None else None), self.names
         for other in others:
+            if names is not None and other.names is not None and names != other.names:
+                raise ValueError(f"cannot merge statistics of columns {names} with those of columns {other.names}")
+            names = names or other.names
             if other._table is None:
                 continue
             if shape is not None and shape != other._shape:
                 raise ValueError(f"cannot merge statistics of {columns_text(shape)} with those of "
                                  f"{columns_text(other._shape)}")
-            if names is not None and other.names is not None and names != other.names:
-                raise ValueError(f"cannot merge statistics of columns {names} with those of columns {other.names}")
-            shape, names = other._shape, names or other.names
+            if self.nan_policy == "raise" and other.nan.any():
+                raise NonFiniteError(f"cannot merge statistics with {int(other.nan.sum())} nan: nan_policy is 'raise'")
+            shape = other._shape
         # Taken before the first is added: the object itself may be among them.
         tables = [(other._table.copy(), other._shape) for other in others if other._table is not None]
         for table, other_shape in tables:
@@ -287,10 +296,11 @@ class ColumnStats:
     def _mean_square(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
         """The variance over 2**(2 * scale), that scale, and where there is one."""
         count = self.count
-        defined = (count > self.ddof) & (count > 0) & (self.posinf == 0) & (self.neginf == 0)
+        ddof = min(max(self.ddof, -_MOST_ROWS), _MOST_ROWS)
+        defined = (count > ddof) & (count > 0) & (self.posinf == 0) & (self.neginf == 0)
         if self._table is None:
             return np.zeros(self._shape), np.zeros(self._shape, np.int64), np.asarray(defined)
-        divisor = np.where(defined, count - self.ddof, 1).astype(np.float64).ravel()
+        divisor = np.where(defined, count - ddof, 1).astype(np.float64).ravel()
         value = _columns.quotients(self._table[SQUARE], self._table[SQUARE_REST], divisor)
         return value.reshape(self._shape), self._integers(SCALE), np.asarray(defined)
 
@@ -328,6 +338,11 @@ class ColumnStats:
         with np.errstate(all="ignore"):
             std, mean = np.sqrt(value), self._field(MEAN)
             return np.asarray(~self.constant & defined & (std <= rtol * np.hypot(mean, std)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added yet."""
+        return self._table is None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -383,13 +398,17 @@ class ColumnStats:
             If `state` lacks an entry or its sums do not fit its shape.
         """
         try:
-            names, sums, shape = state["names"], state["sums"], tuple(int(n) for n in state["shape"])
+            names, sums, shape = state["names"], state["sums"], tuple(operator.index(n) for n in state["shape"])
             stats = cls(ddof=state["ddof"], nan_policy=state["nan_policy"], names=names)
             table = None if sums is None else np.array([[float.fromhex(value) for value in row] for row in sums])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"state is not what to_dict returns: {error!r}") from error
-        if table is not None and table.shape != (SCALE + 1, math.prod(shape)):
-            raise ValueError(f"state has sums of shape {table.shape} for columns of shape {shape}")
+        if min(shape, default=0) < 0 or (names is not None and shape != (len(names),)):
+            raise ValueError(f"state has shape {shape} and names {names}")
+        if table is not None:
+            if table.shape != (SCALE + 1, math.prod(shape)):
+                raise ValueError(f"state has sums of shape {table.shape} for columns of shape {shape}")
+            check_table(table)
         stats._table, stats._shape = table, shape
         return stats
 
@@ -629,6 +648,6 @@ def near_constant_columns(
     >>> ff.near_constant_columns(np.array([[1e8, 1.0], [1e8 + 1, 2.0]]), rtol=1e-6)
     array([ True, False])
     """
-    if not rtol >= 0:
+    if not isinstance(rtol, numbers.Real) or not rtol >= 0:
         raise ValueError(f"rtol must be at least 0, not {rtol!r}")
     return column_stats(x, axis=axis).near_constant(rtol)

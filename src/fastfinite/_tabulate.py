@@ -33,6 +33,16 @@ def equal(low: Floats, high: Floats) -> NDArray[np.bool_]:
     return np.asarray(low.view(np.int64) == high.view(np.int64))
 
 
+def check_table(table: Floats) -> None:
+    """Raise ValueError unless a table can be one: whole counts, a known scale, sums that are numbers."""
+    counts, scale = table[COUNT : NEGATIVE + 1], table[SCALE]
+    with np.errstate(all="ignore"):
+        whole = (counts >= 0) & (counts <= 2.0**53) & (counts == np.floor(counts))
+    numbers_only = not np.isnan(table[[LOW, HIGH, LOW_REST, HIGH_REST, MEAN]]).any()
+    if not whole.all() or not np.isin(scale, (-_SCALE_BITS, 0, _SCALE_BITS)).all() or not numbers_only:
+        raise ValueError("state has sums that cannot be: counts must be whole, scales known, limits and means numbers")
+
+
 def tabulate(accepted: Accepted, axes: tuple[int, ...]) -> Floats:
     """The table of sums of the columns that are left when `axes` are reduced: a row a field, a column a column."""
     array, kind = accepted.array, accepted.array.dtype.kind
@@ -184,6 +194,9 @@ def _fraction_entry(values: Array, missing: Array | None) -> Floats:
         entry[MEAN], entry[MEAN_REST] = _fraction_pair(mean / Fraction(2) ** bits)
         entry[LOW], entry[LOW_REST] = _fraction_pair(min(numbers))
         entry[HIGH], entry[HIGH_REST] = _fraction_pair(max(numbers))
+        if spread and entry[LOW] == entry[HIGH] and entry[LOW_REST] == entry[HIGH_REST]:
+            # Apart by less than a pair of float64 can tell, but not constant.
+            entry[HIGH_REST] = math.nextafter(entry[HIGH_REST], math.inf)
     if bounds:
         entry[LOW] = min(entry[LOW], *bounds)
         entry[HIGH] = max(entry[HIGH], *bounds)
@@ -193,7 +206,7 @@ def _fraction_entry(values: Array, missing: Array | None) -> Floats:
 def _fraction(value: Any) -> Fraction:
     if isinstance(value, (complex, np.complexfloating)):
         raise TypeError("cannot take column statistics of complex numbers: they have no order")
-    number = Fraction(*value.as_integer_ratio()) if hasattr(value, "as_integer_ratio") else Fraction(value)
+    number = _slow.exact(value)
     if abs(number) > Fraction(np.finfo(np.float64).max):
         raise ValueError(f"cannot take column statistics: {value} is beyond the range of float64")
     return number

@@ -19,6 +19,9 @@ BANDWIDTH_CAP = 8
 # A thread starts to work 20 to 65 us after its creation, the time to read up to 1 MB; each is given more than that.
 BYTES_PER_THREAD = 4 << 20
 
+# More is never used; a larger number means as many as possible.
+_MOST = 2**31 - 1
+
 _VARIABLES = ("FASTFINITE_NUM_THREADS", "OMP_NUM_THREADS")
 # (process id, number): a number that was set in another process is not ours.
 _chosen: tuple[int, int] | None = None
@@ -32,7 +35,7 @@ def _checked(n: object, name: str) -> int:
         raise ValueError(f"{name} must be a whole number of at least 1, not {n!r}") from None
     if number < 1 or isinstance(n, bool):
         raise ValueError(f"{name} must be a whole number of at least 1, not {n!r}")
-    return number
+    return min(number, _MOST)
 
 
 def _from_environment() -> int | None:
@@ -41,11 +44,11 @@ def _from_environment() -> int | None:
         if text:
             # OpenMP allows a list, one number for each level of nesting; the first is ours.
             first = text.partition(",")[0].strip()
-            if not (first.isascii() and first.isdigit()) or int(first) < 1:
+            if not (first.isascii() and first.isdigit()) or not first.strip("0"):
                 raise ValueError(
                     f"the environment variable {variable} must be a whole number of at least 1, not {text!r}"
                 )
-            return int(first)
+            return min(int(first[-20:]), _MOST) if len(first) <= 20 else _MOST
     return None
 
 
