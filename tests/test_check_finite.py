@@ -149,6 +149,32 @@ def test_names_of_columns_may_be_any_sequence(columns):
     assert message_of(x, columns=columns).endswith(f"first nan at row 0, column 1 ({last!r}); columns 1 ({last!r}): 1")
 
 
+def test_names_of_columns_may_come_one_by_one():
+    x = np.array([[1.0, nan]])
+    for columns in (iter(["a", "b"]), (name for name in "ab"), {"a": 1, "b": 2}, {"a": 1, "b": 2}.keys(), "ab"):
+        assert message_of(x, columns=columns).endswith("column 1 ('b'); columns 1 ('b'): 1")
+    for columns in (iter("abc"), (name for name in "a")):
+        with pytest.raises(ValueError, match="columns must name each column of x"):
+            ff.check_finite(x, columns=columns)
+
+
+def test_names_of_columns_may_be_those_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    x = np.array([[1.0, nan]])
+    for columns in (pandas.Index(["a", "b"]), pandas.Series(["a", "b"], index=[7, 0]),
+                    pandas.Series(["a", "b"], index=["x", "y"]), pandas.Index(["b", "b"])):
+        assert message_of(x, columns=columns).endswith("column 1 ('b'); columns 1 ('b'): 1")
+        assert ff.check_finite(x, columns=columns, allow_nan=True) is x
+
+
+def test_a_data_frame_has_names_of_its_own():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"age": [1.0, 2.0], "height": [3.0, nan]}, index=[5, 2])
+    assert message_of(frame).endswith("first nan at row 1, column 1 ('height'); columns 1 ('height'): 1")
+    assert message_of(frame, columns=["a", "b"]).endswith("first nan at row 1, column 1 ('b'); columns 1 ('b'): 1")
+    assert ff.check_finite(frame[:1]) is not None
+
+
 @pytest.mark.parametrize("x", [np.ones((3, 2)), np.full((3, 2), nan), np.ones(3), 1.0, np.ones((1, 3, 3))])
 def test_names_must_be_as_many_as_columns_of_two_dimensions(x):
     with pytest.raises(ValueError, match=r"columns must name each column of x; it has 3, and x has shape \(.*\)"):

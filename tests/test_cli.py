@@ -415,6 +415,44 @@ def test_long_lines_are_not_wrapped_and_not_coloured_in_a_pipe():
     assert "\x1b" not in out + err
 
 
+def test_more_than_50_bad_columns_are_all_in_json_alone(run, run_json):
+    array = np.ones((2, 60))
+    array[1, 2:] = NAN
+    save("x.npy", array)
+    code, lines, _ = run("--columns", "x.npy")
+    assert (code, len(lines)) == (1, 52)
+    assert lines[1] == "  column 2: 1 nan" and lines[50] == "  column 51: 1 nan"
+    assert lines[51] == "  ... and 8 more columns (--json lists all)"
+    _, result = run_json("--columns", "x.npy")
+    assert [column["column"] for column in result["arrays"][0]["columns"]] == list(range(2, 60))
+    array[1, 52:] = 1
+    save("x.npy", array)
+    assert run("--columns", "x.npy")[1][-1] == "  column 51: 1 nan"
+
+
+@POSIX
+def test_a_folder_nested_deeper_than_python_calls_does_not_stop_the_others(tmp_path):
+    save("x.npy", [NAN])
+    (tmp_path / "deep").mkdir()
+    save("deep/a.npy", [1.0])
+    here = os.open("deep", os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        code, out, err = finished("check", "deep", "x.npy")
+        assert code in (1, 2) and "Traceback" not in out + err
+        assert out.splitlines()[:2] == [
+            "deep/a.npy (1 float64) is finite: 1 value",
+            "x.npy (1 float64) has 1 non-finite value: 1 nan; first nan at index 0",
+        ]
+    finally:
+        subprocess.run(["rm", "-r", "deep"], check=True)     # shutil.rmtree is recursive before Python 3.13
+
+
 # ------------------------------------------------------------------------------------------------ usage
 
 
@@ -439,6 +477,24 @@ def test_usage_errors(capsys, arguments, message):
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
+
+
+def test_what_follows_two_dashes_is_a_path(run):
+    save("--x.npy", [1.0])
+    save("-y.npy", [NAN])
+    save("z.npy", [1.0])
+    right = (1, ["--x.npy (1 float64) is finite: 1 value",
+                 "-y.npy (1 float64) has 1 non-finite value: 1 nan; first nan at index 0"], [])
+    assert run("--", "--x.npy", "-y.npy") == right
+    assert run("--columns", "--", "--x.npy", "-y.npy") == right
+    assert run("z.npy", "--columns", "--", "--x.npy", "-y.npy") == (
+        1, ["z.npy (1 float64) is finite: 1 value", *right[1]], [])
+    assert run("z.npy", "--", "--quiet")[0] == 2
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, "0" * 40 + "3"], ids=len)
+def test_a_number_of_threads_of_many_digits(run, number):
+    assert run("--threads", number, save("x.npy", [1.0]))[0] == 0
 
 
 def test_version_and_help(capsys):

@@ -16,7 +16,7 @@ import fastfinite as ff
 pytestmark = pytest.mark.usefixtures("strict_errors")
 nan, inf = np.nan, np.inf
 INTEGERS = [np.dtype(name) for name in arrays.INTEGERS if name != "bool"]
-SIZES = (1, 2, 3, 7, 8, 9, 63, 64, 65, 200)
+SIZES = (1, 2, 3, 15, 16, 17, 127, 128, 129, 200)
 
 
 def stats_of(x, **options):
@@ -139,6 +139,22 @@ def test_objects_are_exact_numbers():
         exact.check_var_and_std(stats.var[j], stats.std[j], moments.var(), moments.std())
 
 
+def test_objects_one_apart_beyond_float64_digits_are_not_constant():
+    x = np.array([[10**40, 10**40], [10**40 + 1, 10**40]], object)
+    for table in (x, np.asfortranarray(x), x[::-1]):
+        stats = ff.column_stats(table)
+        assert stats.constant.tolist() == [False, True] and stats.var.tolist() == [0.25, 0]
+        assert ff.constant_columns(table).tolist() == [False, True]
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).minexp >= -10_000, reason="long double is no wider than float64 here")
+def test_long_doubles_below_float64_are_not_constant():
+    x = np.array([["1e-4000", "1e-4000"], ["2e-4000", "1e-4000"]]).astype(np.longdouble)
+    for table in (x, x.astype(object)):
+        assert ff.constant_columns(table).tolist() == [False, True]
+        assert ff.column_stats(table).constant.tolist() == [False, True]
+
+
 def test_objects_with_inf_and_nothing_else():
     x = np.array([[Decimal("Infinity"), None], [Decimal("-Infinity"), nan]], object)
     stats = ff.column_stats(x)
@@ -157,6 +173,35 @@ def test_masked_cells_are_left_out(dtype):
     for j in range(3):
         exact.check_column(stats, j, data[~mask[:, j], j].astype(np.float64))
     assert np.isnan(stats.mean[3]) and not stats.constant[3]
+
+
+@pytest.mark.parametrize("layout", ["C", "Fortran", "every other", "backwards", "unaligned", "swapped",
+                                    "swapped, every other", "field of a record"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "int32", "int64", "uint64"])
+def test_masked_arrays_of_every_layout_and_byte_order(dtype, layout):
+    rng = np.random.default_rng(7)
+    low, high = {"float16": (-2000, 2000), "int16": (-30_000, 30_000)}.get(dtype, (0, 2**31 - 1))
+    if dtype == "float32":
+        high = 2**24
+    values = rng.integers(low, high, (140, 3)).astype(dtype)
+    mask = rng.random(values.shape) < 0.3
+    right = [exact.column_of(values[~mask[:, j], j]) for j in range(3)]
+    x = np.ma.MaskedArray(arrays.LAYOUTS[layout](values), mask)
+    stats = ff.column_stats(x)
+    for j in range(3):
+        exact.check_column(stats, j, values[~mask[:, j], j])
+    assert ff.column_variance(x).tolist() == stats.var.tolist()
+    assert ff.constant_columns(x).tolist() == [column.constant for column in right]
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f8", "<i8", ">i8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_masked_doubles_are_not_summed_as_singles(dtype, order):
+    x = np.ma.array(np.array([[1e8, 1], [1e8 + 1, 1], [1e8 + 2, 1], [0, 7]], dtype, order=order), mask=False)
+    x[3] = np.ma.masked
+    stats = ff.column_stats(x)
+    assert stats.var.tolist() == [2 / 3, 0] and stats.mean.tolist() == [1e8 + 1, 1]
+    assert ff.column_variance(x).tolist() == [2 / 3, 0] and ff.constant_columns(x).tolist() == [False, True]
 
 
 def test_a_masked_nan_is_not_counted_and_a_bare_one_is():
@@ -212,6 +257,14 @@ def test_ddof_of_as_many_as_there_are_values_gives_nan(ddof):
     assert np.isnan(stats.var).tolist() == [ddof >= 3, ddof >= 2]
 
 
+def test_ddof_beyond_64_bits():
+    x = np.array([[1.0, 5.0], [2.0, 5.0]])
+    for ddof in (2**63, 2**100):
+        assert np.isnan(stats_of(x, ddof=ddof).var).all() and np.isnan(stats_of(x, ddof=ddof).std).all()
+        stats = stats_of(x, ddof=-ddof)
+        assert (stats.var >= 0).all() and (stats.var < 1e-15).all() and stats.ddof == -ddof
+
+
 def test_inf_is_data():
     x = np.array([[inf, -inf, inf, 1, inf, nan], [1, 2, -inf, nan, inf, nan]])
     stats = stats_of(x)
@@ -226,10 +279,10 @@ def test_inf_is_data():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_bad_values_anywhere_in_many_rows(dtype):
     rng = np.random.default_rng(1)
-    for rows in (8191, 8192, 8193, 20_000):
+    for rows in (16383, 16384, 16385, 20_000):
         x = rng.standard_normal((rows, 6)).astype(dtype)
         x[0, 0], x[-1, 1], x[rows // 2, 2] = nan, nan, nan
-        x[8000:, 3] = nan
+        x[16_000:, 3] = nan
         x[rng.random(rows) < 0.5, 4] = inf
         x[100, 5], x[101, 5] = -inf, nan
         check_stats(stats_of(x), x)
@@ -263,13 +316,38 @@ def test_wrong_arguments():
     assert ff.column_stats(1.0, axis=None).mean == 1
 
 
+@pytest.mark.parametrize("ddof", [1.0, "1", None])
+def test_a_ddof_that_is_no_integer_is_named(ddof):
+    for call in (lambda: ff.column_stats(np.ones((3, 2)), ddof=ddof), lambda: ff.ColumnStats(ddof=ddof)):
+        with pytest.raises(TypeError, match="ddof"):
+            call()
+
+
+def test_nan_refused_is_named_with_its_place_and_column():
+    x = np.array([[inf, 1.0], [2.0, nan], [nan, nan]])
+    with pytest.raises(ff.NonFiniteError) as caught:
+        ff.column_stats(x, nan_policy="raise")
+    message = str(caught.value)
+    assert "3 nan; first nan at row 1, column 1" in message and "inf" not in message
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ff.NonFiniteError, match=r"first nan at row 1, column 1 \('height'\)") as caught:
+        ff.column_stats(pandas.DataFrame(x, columns=["age", "height"]), nan_policy="raise")
+    assert "inf" not in str(caught.value)
+
+
+def test_a_data_frame_names_the_columns():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"age": [1.0, 2.0], "height": [3, 4]}, index=[7, 3])
+    assert ff.column_stats(frame).names == ("age", "height") and ff.column_stats(frame.to_numpy()).names is None
+
+
 # ---- constants ---------------------------------------------------------------------------------------
 
 NUMBERS = [0.1, -0.09853293, np.log(1e-5), 1 / 3, 1e308, -1.7e308, 5e-324, -3e-310, 1e-160, 2.0**53 + 1, -15.942385]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rows", [1, 3, 10, 64, 100, 8193, 20_000])
+@pytest.mark.parametrize("rows", [1, 3, 15, 17, 128, 129, 513, 16385, 20_000])
 def test_constants_are_exactly_constant(dtype, rows):
     with np.errstate(all="ignore"):
         values = np.array(NUMBERS).astype(dtype)
@@ -281,8 +359,8 @@ def test_constants_are_exactly_constant(dtype, rows):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_constants_are_exactly_constant_among_nan(dtype):
-    x = np.full((10_000, 3), 0.1, dtype)
-    x[::3, 0] = x[:9000, 1] = x[5:, 2] = nan
+    x = np.full((20_000, 3), 0.1, dtype)
+    x[::3, 0] = x[:17_000, 1] = x[5:, 2] = nan
     stats = stats_of(x)
     assert stats.constant.all() and not stats.var.any() and (stats.mean == x[1, 0]).all()
 
@@ -290,7 +368,7 @@ def test_constants_are_exactly_constant_among_nan(dtype):
 def test_constants_are_exactly_constant_when_streamed():
     values = np.array(NUMBERS)
     stream = ff.ColumnStats()
-    for rows in (1, 7, 8192, 1, 1, 10_000, 3):
+    for rows in (1, 7, 16384, 1, 1, 20_000, 3):
         stream.update(np.broadcast_to(values, (rows, len(values))))
         stream.update(values)
         stream = stream + ff.column_stats(np.broadcast_to(values, (2, len(values))))

@@ -3,7 +3,9 @@
 import copy
 import json
 import pickle
+from fractions import Fraction
 
+import arrays
 import exact
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastfinite as ff
+from fastfinite import _tabulate
 
 pytestmark = pytest.mark.usefixtures("strict_errors")
 nan, inf = np.nan, np.inf
 EXACT_FIELDS = (*exact.COUNTS, "min", "max", "constant")
-sizes = st.lists(st.one_of(st.integers(0, 12), st.sampled_from([64, 1000, 8192, 9000])), min_size=1, max_size=12)
+EDGES = [15, 16, 17, 127, 128, 129, 513, 16384, 16385]
+sizes = st.lists(st.one_of(st.integers(0, 12), st.sampled_from(EDGES)), min_size=1, max_size=12)
 
 
 def table_of(rows, seed=0, dtype="float64"):
@@ -90,10 +94,41 @@ def test_rows_of_every_layout():
     assert with_nan.count.tolist() == [1, 2, 1] and with_nan.nan.tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "int64"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
+def test_few_rows_of_every_layout_have_the_same_bits(dtype, rows):
+    rng = np.random.default_rng(rows)
+    for columns in (1, 3, 17):
+        start = (rng.standard_normal((20, columns)) * 100).astype(dtype)
+        x = (rng.standard_normal((rows, columns)) * 100).astype(dtype)
+        right = [bits_of(ff.ColumnStats().update(x)), bits_of(ff.column_stats(start).update(x))]
+        for name in arrays.layouts_of(x.dtype):
+            y = arrays.LAYOUTS[name](x)
+            found = [bits_of(ff.ColumnStats().update(y)), bits_of(ff.column_stats(start).update(y))]
+            assert found == right, name
+
+
+@pytest.mark.parametrize("unit", [5e-324, 3 * 5e-324, 1e-310])
+def test_streams_of_subnormals_keep_their_units(unit):
+    x = np.zeros((10_999, 1))
+    x[:1000] = unit
+    stream = ff.ColumnStats()
+    for row in x:
+        stream.update(row)
+    right = Exact(x[:, 0])
+    half = Fraction(5e-324) / 2
+    for stats in (stream, ff.column_stats(x)):
+        error = abs(Fraction(stats.std[0]) - right.std())
+        assert error <= half or exact.ulps(stats.std[0], right.std()) <= 4
+        assert abs(Fraction(stats.mean[0]) - right.mean) <= half
+        assert stats.zero == 9999 and stats.max == unit and not stats.constant
+    assert_close(stream, ff.column_stats(x))
+
+
 @pytest.mark.parametrize("scale", [1e-160, 1e160, 1e-310, 1e300])
 def test_streams_of_huge_and_tiny_numbers(scale):
     x = np.random.default_rng(0).integers(-9, 10, (300, 3)) * scale + np.array([0, 20 * scale, 0])
-    for lengths in ([300], [1] * 300, [100, 200], [3, 64, 233]):
+    for lengths in ([300], [1] * 300, [100, 200], [3, 129, 168]):
         check_stats(stream_of(x, lengths), x)
 
 
@@ -178,7 +213,7 @@ def test_ddof_is_that_of_the_stream():
 # ---- merging -----------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.sampled_from([0, 1, 2, 7, 64, 100, 9000]), min_size=3, max_size=3), st.integers(0, 9))
+@given(st.lists(st.sampled_from([0, 1, 2, 17, 128, 129, 513, 16385]), min_size=3, max_size=3), st.integers(0, 9))
 def test_merging_is_associative(lengths, seed):
     x = table_of(sum(lengths), seed)
     a, b, c = (ff.column_stats(part) for part in np.split(x, np.cumsum(lengths)[:2]))
@@ -224,6 +259,30 @@ def test_merging_keeps_ddof_and_policy_of_the_left():
     assert (b + a).ddof == 0 and (b + a).mean == 3
 
 
+def test_statistics_with_nan_are_not_merged_into_those_that_refuse_it():
+    strict = ff.column_stats([[1.0], [3.0]], nan_policy="raise")
+    before = strict.to_dict()
+    fine, with_nan = ff.column_stats([[5.0]]), ff.column_stats([[nan], [2.0]])
+    for others in ((with_nan,), (fine, with_nan), (with_nan, fine)):
+        with pytest.raises(ff.NonFiniteError, match="nan"):
+            strict.merge(*others)
+        assert strict.to_dict() == before
+    with pytest.raises(ff.NonFiniteError):
+        strict + with_nan
+    with pytest.raises(ff.NonFiniteError):
+        ff.ColumnStats(nan_policy="raise").merge(with_nan)
+    assert strict.merge(fine).count == 3 and (with_nan + strict).nan == 1
+
+
+def test_a_sum_of_statistics():
+    x = table_of(70)
+    stats = ff.column_stats(x, ddof=1)
+    assert bits_of(sum([stats, stats])) == bits_of(stats + stats)
+    assert bits_of(sum([stats, stats], stats)) == bits_of(stats + stats + stats)
+    assert bits_of(sum([stats])) == bits_of(stats)
+    assert sum([stats, stats]).ddof == 1
+
+
 def test_merging_inf_and_integers():
     a = ff.column_stats(np.array([[2**62], [2**62]]))
     b = ff.column_stats(np.array([[2**62 + 1]]))
@@ -265,6 +324,16 @@ def test_names_are_carried():
         ff.ColumnStats(names=["age", "height"]).update(np.ones((2, 3)))
 
 
+def test_names_that_differ_are_refused_even_where_nothing_was_added():
+    full = ff.ColumnStats(names=["a", "b"]).update(np.ones((2, 2)))
+    for left, right in ((full, ff.ColumnStats(names=["a", "c"])), (ff.ColumnStats(names=["a", "c"]), full),
+                        (ff.ColumnStats(names=["a"]), ff.ColumnStats(names=["c"]))):
+        before = left.to_dict()
+        with pytest.raises(ValueError, match="'c'"):
+            left.merge(right)
+        assert left.to_dict() == before
+
+
 # ---- keeping -----------------------------------------------------------------------------------------
 
 
@@ -272,7 +341,7 @@ def states():
     extreme = np.array([[5e-324, 1e308, nan, inf, -0.0, 1e-200], [0.0, -1e308, nan, -inf, 0.0, 3e-200]])
     return [
         ff.ColumnStats(), ff.ColumnStats(ddof=2, nan_policy="propagate", names=["a", "b"]),
-        ff.column_stats(table_of(9000)), ff.column_stats(extreme, ddof=1), ff.column_stats(np.empty((0, 3))),
+        ff.column_stats(table_of(17_000)), ff.column_stats(extreme, ddof=1), ff.column_stats(np.empty((0, 3))),
         ff.column_stats(np.empty((3, 0))),
         ff.column_stats(np.array([[2**62 + 1], [2**62]])), ff.column_stats(table_of(10), axis=None),
         ff.column_stats(np.ones((2, 3, 4)), nan_policy="raise"),
@@ -323,6 +392,44 @@ def test_a_state_that_is_none_is_refused():
                   {"ddof": "one"}, {"sums": [[1.0] * 3] * 15}):
         with pytest.raises(ValueError):
             ff.ColumnStats.from_dict(good | wrong)
+
+
+def with_sum(state, row, value):
+    """A state with one of its sums, in column 1, replaced."""
+    sums = [list(values) for values in state["sums"]]
+    sums[row][1] = value if isinstance(value, str) else float(value).hex()
+    return state | {"sums": sums}
+
+
+def test_a_state_that_cannot_be_is_refused():
+    good = ff.column_stats(np.ones((2, 3))).to_dict()
+    shapes = [[-3], [-1, -3], [3.5], [3.0], [inf], [nan], ["3"]]
+    wrong = [{"shape": shape} for shape in shapes] + [{"names": ["a", "b"]}, {"names": ["a"] * 4}]
+    counts = [with_sum(good, _tabulate.COUNT, value) for value in (nan, inf, -inf, -1)]
+    counts += [with_sum(good, row, value) for row in (_tabulate.NAN, _tabulate.ZERO) for value in (nan, inf, -1)]
+    scales = [with_sum(good, _tabulate.SCALE, value) for value in (-599, 1, 599, 1200, nan, inf, 0.5)]
+    overflow = [with_sum(good, row, "0x1p+99999") for row in range(len(good["sums"]))]
+    for state in (*(good | one for one in wrong), *counts, *scales, *overflow):
+        with pytest.raises(ValueError):
+            ff.ColumnStats.from_dict(state)
+    assert ff.ColumnStats.from_dict(good | {"names": ["a", "b", "c"]}).names == ("a", "b", "c")
+
+
+def test_a_state_without_sums_is_checked_too():
+    good = ff.ColumnStats(names=["a", "b"]).to_dict()
+    assert ff.ColumnStats.from_dict(good).names == ("a", "b")
+    for shape in ([-2], [2.5], [inf], [3]):
+        with pytest.raises(ValueError):
+            ff.ColumnStats.from_dict(good | {"shape": shape})
+
+
+@pytest.mark.parametrize("name", ["ddof", "nan_policy", "names"])
+def test_what_was_chosen_at_first_is_read_only(name):
+    stats = ff.ColumnStats(names=["a"]).update([[1.0], [2.0]])
+    kept = getattr(stats, name)
+    with pytest.raises(AttributeError):
+        setattr(stats, name, kept)
+    assert getattr(stats, name) == kept
 
 
 def test_equality_is_that_of_the_state():

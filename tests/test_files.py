@@ -434,13 +434,15 @@ def test_paths_that_are_no_files(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "zero.npy").touch()
     (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError) as refused:
+        os.stat("nul\0.npy")        # "embedded null byte", from Python 3.13 on in other words
     expected = {
         "pipe.npy": ("error", "not a regular file"),
         "empty": ("error", "no file in this folder is of a known type (.npy, .npz)"),
         "zero.npy": ("error", "the file is empty (0 bytes)"),
         "notes.txt": ("not scanned", "the type of this file is not known by its name (known: .npy, .npz)"),
         "missing.npy": ("error", "No such file or directory"),
-        "nul\0.npy": ("error", "embedded null byte"),
+        "nul\0.npy": ("error", str(refused.value).split(" in path")[0]),
     }
     for name, (status, reason) in expected.items():
         (source,), _ = _files.find([f"{tmp_path}/{name}"])

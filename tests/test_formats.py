@@ -71,6 +71,21 @@ def test_raw_bits_are_read_as_the_format_named(name):
         check_scan(ff.scan(arrays.LAYOUTS[layout](raw), dtype=name, axis=0), reference.scan(values, axis=0), 0)
 
 
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("offset", [1, 2, 3, 5])
+def test_raw_bits_that_are_not_aligned(name, offset):
+    values = arrays.mixed(name, 600, share=0.3)
+    raw = np.frombuffer(b"\xff" * offset + values.tobytes(), f"V{values.itemsize}", offset=offset)
+    check_scan(ff.scan(raw, dtype=name), reference.scan(values))
+    for view, expected in ((raw[::-1], values[::-1]), (raw[::3], values[::3])):
+        check_scan(ff.scan(view, dtype=name), reference.scan(expected))
+    table, expected = raw.reshape(60, 10), values.reshape(60, 10)
+    for view, right in ((table, expected), (table.T, expected.T)):
+        check_scan(ff.scan(view, dtype=name, axis=0), reference.scan(right, axis=0), 0)
+    clean = arrays.clean(name, 600)
+    assert ff.scan(np.frombuffer(b"\xff" + clean.tobytes(), raw.dtype, offset=1), dtype=name).ok
+
+
 def test_what_the_known_formats_hold_at_their_ends():
     report = ff.scan(np.array([0x3F80, 0x7FC0, 0x7F80, 0xFF80, 0x7F7F, 0x7F81, 1], np.uint16), dtype="bfloat16")
     assert (report.nan, report.posinf, report.neginf, report.first) == (2, 1, 1, (1,))
@@ -112,7 +127,8 @@ def test_raw_bits_of_another_width_or_type_are_refused():
 
 
 @pytest.mark.parametrize("argument", ["dtype", "target_dtype"])
-@pytest.mark.parametrize("name", ["float7", "int8", "", "U3", "longdouble", 8, object(), np.int64])
+@pytest.mark.parametrize("name", ["float7", "int8", "", "U3", "longdouble", 8, object(), np.int64, "(1,", "i4,,", "a",
+                                  {"names": ["a"]}, {"names": ["a"], "formats": ["nonsense"]}, "(2,)f4,,"])
 def test_unknown_formats_are_refused_with_those_known(argument, name):
     x = np.zeros(2, np.uint8)
     with pytest.raises(ValueError, match=rf"^{argument}=.* known are float16, float32, float64, bfloat16, "):

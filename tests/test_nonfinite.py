@@ -66,6 +66,26 @@ def test_repeated_elements_are_listed_each():
 def test_a_limit_ends_the_search_early():
     virtual = np.broadcast_to(np.float32(np.nan), (2**20, 2**20))
     assert ff.nonfinite(virtual, limit=3).tolist() == [[0, 0], [0, 1], [0, 2]]
+    assert ff.nonfinite(np.broadcast_to(np.float32(np.nan), 2**40), limit=1).tolist() == [[0]]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "datetime64[s]", "bfloat16"])
+def test_no_more_is_read_than_the_limit_needs(dtype):
+    nan, one = arrays.bad_values(dtype)["nan"][0], arrays.finite_values(dtype)[0]
+    for view in (np.broadcast_to(nan, 2**40), np.broadcast_to(nan, (2**20, 2**20)), np.broadcast_to(nan, 2**40)[::-1]):
+        assert ff.nonfinite(view, limit=1).tolist() == [[0] * view.ndim]
+        assert ff.nonfinite(view, limit=0).shape == (0, view.ndim)
+    rows = np.broadcast_to(np.array([nan, one], nan.dtype)[:, None], (2, 2**39))
+    assert ff.nonfinite(rows, limit=2).tolist() == [[0, 0], [0, 1]]
+    assert ff.nonfinite(np.broadcast_to(one, 2**40)).shape == (0, 1)
+
+
+@pytest.mark.parametrize("limit", [2**63 - 1, 2**63, 2**64, 10**30])
+def test_a_limit_may_be_larger_than_any_array(limit):
+    x = np.array([[1, np.nan], [np.inf, 2]])
+    for view in (x, x.T, x.astype(object), x.astype(np.longdouble), np.ma.array(x, mask=False)):
+        assert np.array_equal(ff.nonfinite(view, limit=limit), ff.nonfinite(view))
+    assert ff.nonfinite(np.float64("nan"), limit=limit).shape == (1, 0)
 
 
 @pytest.mark.parametrize("limit", [-1, -(10**9)])
@@ -74,7 +94,7 @@ def test_a_negative_limit_is_refused(limit):
         ff.nonfinite(np.ones(2), limit=limit)
 
 
-@pytest.mark.parametrize("limit", [1.0, "1"])
+@pytest.mark.parametrize("limit", [1.0, 1.5, "1"])
 def test_a_limit_is_an_integer(limit):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="limit"):
         ff.nonfinite(np.ones(2), limit=limit)

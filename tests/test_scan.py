@@ -1,5 +1,6 @@
 """scan: counts, the first place, columns; of every dtype and layout, of objects, records and masked arrays."""
 
+import numbers
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
@@ -111,8 +112,8 @@ def test_an_axis_out_of_range_is_numpys_axis_error(axis):
 def test_scalars_have_no_axis_and_an_axis_is_an_integer():
     with pytest.raises(np.exceptions.AxisError):
         ff.scan(1.0, axis=0)
-    for axis in (0.0, "0", (0, 1)):
-        with pytest.raises(TypeError):
+    for axis in (0.0, "0", (0, 1), [0, 1], [0]):
+        with pytest.raises(TypeError, match="axis"):
             ff.scan(np.ones((2, 2)), axis=axis)
     assert ff.scan(np.ones((2, 2)), axis=np.int8(1)).axis == 1
 
@@ -233,6 +234,37 @@ def test_an_object_is_of_one_kind(kind, value):
     assert ff.has_nan(x) is (kind == "nan") and ff.has_inf(x) is (kind in ("posinf", "neginf"))
 
 
+class Reading:
+    """A number whose nan equals itself, as those of some unit and interval libraries."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __float__(self):
+        return self.value
+
+    def __eq__(self, other):
+        return isinstance(other, Reading) and repr(self.value) == repr(other.value)
+
+    def __hash__(self):
+        return hash(repr(self.value))
+
+
+numbers.Number.register(Reading)
+
+
+def test_a_nan_that_equals_itself_is_nan():
+    x = np.empty(4, object)
+    x[:] = [Reading(1.0), Reading(nan), Reading(inf), Reading(-inf)]
+    report = ff.scan(x)
+    assert x[1] == x[1]
+    assert (report.finite, report.nan, report.posinf, report.neginf) == (1, 1, 1, 1)
+    assert (report.first, report.first_kind) == ((1,), "nan")
+    assert not ff.all_finite(x[1:2]) and ff.all_finite(x[1:2], allow_nan=True) and ff.all_finite(x[:1])
+    assert ff.has_nan(x) and not ff.has_nan(x[2:]) and ff.has_inf(x[2:]) and not ff.has_inf(x[:2])
+    assert ff.nonfinite(x).tolist() == [[1], [2], [3]]
+
+
 def test_objects_of_every_layout():
     rng = np.random.default_rng(1)
     values = np.empty(sum(map(len, OBJECTS.values())), object)
@@ -278,9 +310,21 @@ def test_the_fields_of_records_are_scanned_together():
     assert ff.scan(x[:1]).ok and ff.scan(x[:1]).not_scanned == ("name",)
     # A yes would speak of the names too, and there is no place in it to list them.
     for verdict in (ff.all_finite, ff.has_nan, ff.has_inf, ff.check_finite):
-        with pytest.raises(TypeError, match="cannot scan the fields 'name' of .*: they hold no numbers"):
+        with pytest.raises(TypeError, match=r"cannot scan the fields 'name' of .*: they hold no numbers"):
             verdict(x[:1])
     assert ff.all_finite(x[:1][["a", "n", "b", "when"]])
+
+
+def test_a_field_of_raw_bytes_is_not_passed_over():
+    x = np.zeros(3, [("a", "f8"), ("raw", "V2"), ("in", [("b", "f4"), ("raw", "V4")])])
+    assert ff.scan(x).not_scanned == ("raw", "in.raw") and ff.scan(x).ok
+    for verdict in (ff.all_finite, ff.has_nan, ff.has_inf, ff.check_finite):
+        with pytest.raises(TypeError, match=r"cannot scan the fields 'raw', 'in\.raw'"):
+            verdict(x)
+    x["in"]["b"][2], x["a"][1] = nan, -inf
+    assert not ff.all_finite(x) and ff.has_nan(x) and ff.has_inf(x)
+    with pytest.raises(ff.NonFiniteError, match=r"not scanned: 'raw', 'in\.raw'"):
+        ff.check_finite(x)
 
 
 def test_nested_records_have_dotted_names_and_arrays_in_fields_the_index_of_their_record():

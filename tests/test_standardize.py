@@ -223,6 +223,28 @@ def test_out_that_overlaps_x_in_another_order_or_dtype():
     assert np.array_equal(ff.standardize(y, out=half), right.astype(np.float32))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("shift", [-6, -5, -1, 0, 1, 5, 6])
+@pytest.mark.parametrize("rows", [20, 30_000])
+def test_out_that_overlaps_integers_shifted(dtype, shift, rows):
+    buffer = np.random.default_rng(0).integers(0, 1000, 5 * rows + 20).astype(dtype)
+    x = buffer[10 : 10 + 5 * rows].reshape(rows, 5)
+    out = buffer.view(np.float64)[10 + shift : 10 + shift + 5 * rows].reshape(rows, 5)
+    right = ff.standardize(x.copy())
+    assert ff.standardize(x, out=out) is out
+    assert np.array_equal(out, right)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "int8", "float16", "bool"])
+@pytest.mark.parametrize("shape", [(5, 0), (0, 5), (0,), (2, 0, 3)])
+def test_empty_arrays_of_every_kind(dtype, shape):
+    x = np.empty(shape, dtype)
+    for result in (ff.standardize(x), ff.standardize(x, stats=ff.column_stats(x))):
+        assert result.shape == shape and result.dtype == (np.float16 if dtype == "float16" else np.float64)
+    out = np.empty(shape)
+    assert ff.standardize(x, out=out) is out
+
+
 def test_statistics_of_other_data():
     train, test = numbers("float32"), numbers("float32", (9, 5), 1)
     stats = ff.ColumnStats(ddof=1).update(train[:30]).update(train[30:])

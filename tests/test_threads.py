@@ -278,6 +278,35 @@ def test_the_environment_chooses(run_python, own, openmp, expected):
     assert int(run_python(SHOW, FASTFINITE_NUM_THREADS=own, OMP_NUM_THREADS=openmp)) == expected
 
 
+@pytest.mark.parametrize("digits", ["9" * 30, "9" * 5000, "1" + "0" * 4999], ids=["30", "5000", "round"])
+def test_a_number_of_threads_may_be_huge(run_python, digits):
+    code = """
+import numpy as np
+import fastfinite as ff
+x = np.zeros(4_000_000)
+assert ff.all_finite(x) and ff.get_num_threads() >= 8
+x[-1] = np.nan
+assert ff.scan(x).first == (3_999_999,) and ff.column_stats(x).nan == 1
+"""
+    run_python(code, FASTFINITE_NUM_THREADS=digits)
+    run_python(code, FASTFINITE_NUM_THREADS=None, OMP_NUM_THREADS=digits + ",2")
+
+
+def test_leading_zeros_do_not_make_a_number_of_threads_huge(run_python):
+    assert int(run_python(SHOW, FASTFINITE_NUM_THREADS="0" * 40 + "3")) == 3
+
+
+@pytest.mark.parametrize("n", [2**31, 2**63, 2**70, 10**5000], ids=int.bit_length)
+def test_a_program_may_choose_any_number_of_threads(n):
+    x = np.zeros(4_000_000)
+    x[-1] = np.nan
+    ff.set_num_threads(n)
+    assert ff.get_num_threads() >= 8 and ff.scan(x).first == (3_999_999,) and ff.column_stats(x).nan == 1
+    ff.set_num_threads(1)
+    with ff.threads(n):
+        assert ff.get_num_threads() >= 8 and not ff.all_finite(x)
+
+
 def test_without_a_choice_the_usable_processors_decide(run_python):
     none = {"FASTFINITE_NUM_THREADS": "", "OMP_NUM_THREADS": None}
     assert 1 <= int(run_python(SHOW, **none)) <= min(8, os.cpu_count())

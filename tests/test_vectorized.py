@@ -104,6 +104,17 @@ def test_counting_runs_on_full_vectors(code_of, level, width):
     assert max((uses(loop, r"v?p(add|sub)[dq]", REGISTER[level]) for loop in loops), default=0) >= 3
 
 
+@pytest.mark.parametrize("kernel", ["block_f32", "block_f64", "affine_f32", "affine_f64"])
+@pytest.mark.parametrize("level", ff.cpu_info()["compiled"])
+def test_columns_run_on_full_vectors(code_of, level, kernel):
+    """Sums and squares of a block, and the scaling of standardize: packed arithmetic in loops over memory."""
+    loops = loops_of(code_of(level), kernel)
+    least = 4 if kernel.startswith("block") else 1
+    for operation in ("mul", "(add|sub)", *([r"fn?m(add|sub)\d+"] if level in ("v3", "v4") else [])):
+        best = max((uses(loop, f"v?{operation}p[sd]", REGISTER[level]) for loop in loops), default=0)
+        assert best >= least, operation
+
+
 @pytest.mark.parametrize("level", ff.cpu_info()["compiled"])
 def test_the_search_prefetches(code_of, level):
     body = [name for instructions in code_of(level).values() for _, name, _ in instructions]
@@ -111,9 +122,10 @@ def test_the_search_prefetches(code_of, level):
 
 
 def test_only_kernels_use_more_than_the_floor(code_of):
-    path = importlib.util.find_spec("fastfinite._core").origin
-    wide = re.findall(r"%[yz]mm\d+", objdump("-d", path))
-    assert not wide, "the glue would not run on every machine"
+    for glue in ("_core", "_columns"):
+        path = importlib.util.find_spec(f"fastfinite.{glue}").origin
+        wide = re.findall(r"%[yz]mm\d+", objdump("-d", path))
+        assert not wide, f"{glue} would not run on every machine"
     for level, register in REGISTER.items():
         if level in ff.cpu_info()["compiled"]:
             used = {word for body in code_of(level).values() for _, _, operands in body

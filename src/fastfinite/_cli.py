@@ -46,7 +46,7 @@ class OutputError(Exception):
 def _threads_argument(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not text.strip("0"):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
-    return int(text[:20])
+    return int(text.lstrip("0")[:20])
 
 
 def _format_argument(text: str) -> Format:

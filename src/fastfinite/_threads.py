@@ -44,11 +44,13 @@ def _from_environment() -> int | None:
         if text:
             # OpenMP allows a list, one number for each level of nesting; the first is ours.
             first = text.partition(",")[0].strip()
-            if not (first.isascii() and first.isdigit()) or not first.strip("0"):
+            digits = first.lstrip("0")
+            if not (first.isascii() and first.isdigit()) or not digits:
                 raise ValueError(
                     f"the environment variable {variable} must be a whole number of at least 1, not {text!r}"
                 )
-            return min(int(first[-20:]), _MOST) if len(first) <= 20 else _MOST
+            # Python refuses to read more than some thousand digits.
+            return min(int(digits[:20]), _MOST)
     return None
 
 
