@@ -16,7 +16,7 @@ from memory_child import JOBS
 
 @pytest.mark.parametrize("job", JOBS)
 def test_extra_memory(job: str, smoke: bool, table: Any, request: pytest.FixtureRequest) -> None:
-    if smoke and not job.startswith(("all_finite, float32", "scan(axis=0), float32")):
+    if smoke and not job.startswith(("all_finite, float32", "column_stats, float32")):
         pytest.skip("two processes suffice to see that the measurement runs")
     nbytes = 1_000_000 if smoke else 400_000_000
     memory = extra_memory(job, nbytes, rounds=1 if smoke else 3)

@@ -1,4 +1,4 @@
-"""Measures every bound on scanning in one run, beside the rival it names: `python benchmarks/bounds.py`.
+"""Measures every bound in one run, beside the rival it names: `python benchmarks/bounds.py`.
 
 Each row times fastfinite and its rival in turn, forwards and backwards, round after round, and compares the fastest
 round of each; the ratio of the medians stands beside it and tells how much the machine wavered. One thread unless the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import argparse  # noqa: E402
@@ -17,56 +17,21 @@ import json  # noqa: E402
 import platform  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
-from dataclasses import asdict, dataclass  # noqa: E402
+from dataclasses import asdict  # noqa: E402
 from typing import Any  # noqa: E402
 
+import column_bounds  # noqa: E402
 import numpy as np  # noqa: E402
 import peers  # noqa: E402
-from datasets import COLUMNS, Array, dataset, dtype_of, size_text  # noqa: E402
-from measure import Contender, extra_memory, import_times, side_by_side  # noqa: E402
-from memory_child import JOBS  # noqa: E402
-from readers import READERS, Unavailable  # noqa: E402
+from datasets import COLUMNS, Array, dataset, dtype_of, matrix, size_text  # noqa: E402
+from measure import Contender, import_times  # noqa: E402
+from memory_child import SCAN_JOBS  # noqa: E402
+from rows import F32, F64, Plan, Row, absolute, against, memory_rows, rate, readers, show  # noqa: E402
 
 import fastfinite as ff  # noqa: E402
 
-F32 = np.dtype(np.float32)
-F64 = np.dtype(np.float64)
 ALL_FINITE = "all_finite(x)"
 PLAIN = "isfinite(x).all()"
-READ = "plain read"
-
-
-@dataclass
-class Row:
-    job: str
-    measured: float
-    unit: str                       # "s" or "B"
-    rival: str                      # "" where the bound is a number of seconds or bytes
-    theirs: float | None
-    ratio: float | None             # measured / theirs
-    median_ratio: float | None
-    bound: float | None             # of the ratio, or of the measured number where there is no rival
-    note: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        value = self.measured if self.ratio is None else self.ratio
-        return None if self.bound is None else value <= self.bound
-
-
-@dataclass
-class Plan:
-    """How much to measure."""
-
-    quick: bool
-
-    def nbytes(self, full: int) -> int:
-        return full // 10 if self.quick else full
-
-    def time(self, *contenders: Contender) -> None:
-        large = any(isinstance(c.names.get("x"), np.ndarray) and c.names["x"].nbytes > 4_000_000 for c in contenders)
-        rounds = 5 if self.quick else 15 if large else 31
-        side_by_side(contenders, rounds, 0.001 if self.quick else 0.005)
 
 
 def ours(x: Array, statement: str = ALL_FINITE, name: str = "") -> Contender:
@@ -76,30 +41,6 @@ def ours(x: Array, statement: str = ALL_FINITE, name: str = "") -> Contender:
 
 def numpys(x: Array, statement: str = PLAIN) -> Contender:
     return Contender(f"np.{statement}", statement, {"x": x, "isfinite": np.isfinite, "dot": np.dot})
-
-
-def readers(x: Array) -> list[Contender]:
-    found = []
-    for name, make in READERS.items():
-        try:
-            found.append(Contender(name, "read(x)", {"x": x, "read": make()}))
-        except Unavailable as reason:
-            print(f"{name} left out: {reason}", file=sys.stderr)
-    return found
-
-
-def against(job: str, mine: Contender, rival: Contender, bound: float | None, note: str = "") -> Row:
-    return Row(
-        job, mine.best, "s", rival.name, rival.best, mine.best / rival.best, mine.median / rival.median, bound, note
-    )
-
-
-def absolute(job: str, mine: Contender, seconds: float) -> Row:
-    return Row(job, mine.best, "s", "", None, None, None, seconds, f"median {show(mine.median, 's')}")
-
-
-def rate(contender: Contender, x: Array) -> str:
-    return f"{x.nbytes / contender.best / 1e9:.1f} GB/s"
 
 
 # ---- the rows ----------------------------------------------------------------------------------------
@@ -212,13 +153,7 @@ def layouts(plan: Plan) -> Iterator[Row]:
 
 
 def memory(plan: Plan) -> Iterator[Row]:
-    nbytes = plan.nbytes(400_000_000)
-    for job in JOBS:
-        extra = extra_memory(job, nbytes, rounds=1 if plan.quick else 3)
-        bound = None if job.startswith("rival") else 1_000_000
-        for kind, measured in (("traced", extra.traced), ("resident", extra.resident)):
-            note = f"{size_text(nbytes)} of data"
-            yield Row(f"{kind} memory, {job}", measured, "B", "", None, None, None, bound, note)
+    yield from memory_rows(plan, SCAN_JOBS, 1_000_000)
 
 
 def imports(plan: Plan) -> Iterator[Row]:
@@ -230,21 +165,11 @@ def imports(plan: Plan) -> Iterator[Row]:
 
 
 # Memory and imports first: their processes are then started from a small one.
-SECTIONS = (imports, memory, small_and_cached, large, two_threads, half_precision, scans, bad_first, layouts)
+SECTIONS = (imports, memory, column_bounds.columns_memory, small_and_cached, large, two_threads, half_precision, scans,
+            bad_first, layouts, *column_bounds.SECTIONS)
 
 
 # ---- the table ---------------------------------------------------------------------------------------
-
-
-def show(value: float | None, unit: str) -> str:
-    if value is None:
-        return ""
-    if unit == "B":
-        return f"{value / 1000:.1f} kB"
-    for scale, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {name}"
-    return f"{value / 1e-9:.3g} ns"
 
 
 def cells(row: Row) -> list[str]:
@@ -309,6 +234,7 @@ def main() -> None:
                 print(f"measuring {section.__name__} ...", file=sys.stderr)
                 rows += section(plan)
                 dataset.cache_clear()
+                matrix.cache_clear()
     setting["load_after"] = load()
     print_table(rows)
     bounded = [row for row in rows if row.met is not None]

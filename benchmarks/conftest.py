@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Before NumPy is imported: its dot product is one of the rivals, and has threads of its own.
-for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+# Before NumPy is imported: its dot product is one of the rivals, and has threads of its own. So do polars and numba.
+for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 

@@ -23,11 +23,31 @@ def _threaded(x: Any) -> None:
 
 
 def _by_column(x: Any) -> None:
-    ff.scan(x[: len(x) // COLUMNS * COLUMNS].reshape(-1, COLUMNS), axis=0)
+    ff.scan(_table(x), axis=0)
+
+
+def _table(x: Any) -> Any:
+    return x[: len(x) // COLUMNS * COLUMNS].reshape(-1, COLUMNS)
+
+
+def _column_stats_threaded(x: Any) -> None:
+    with ff.threads(2):
+        ff.column_stats(_table(x))
+
+
+def _updates(x: Any) -> None:
+    stats = ff.ColumnStats()
+    for start in range(0, len(x), 1000 * COLUMNS):
+        stats.update(_table(x[start : start + 1000 * COLUMNS]))
+
+
+def _standardize(x: Any) -> None:
+    table = _table(x) if x.ndim == 1 else x
+    ff.standardize(table, out=table)
 
 
 # dtype, layout, call
-JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+SCAN_JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "all_finite, float32": ("float32", "C", ff.all_finite),
     "all_finite, float64": ("float64", "C", ff.all_finite),
     "all_finite, complex64": ("complex64", "C", ff.all_finite),
@@ -44,6 +64,23 @@ JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "check_finite, float32": ("float32", "C", ff.check_finite),
     "rival: np.isfinite(x).all()": ("float32", "C", lambda x: np.isfinite(x).all()),
 }
+COLUMN_JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "column_stats, float32": ("float32", "C", lambda x: ff.column_stats(_table(x))),
+    "column_stats, float64": ("float64", "C", lambda x: ff.column_stats(_table(x))),
+    "column_stats, 2 threads": ("float32", "C", _column_stats_threaded),
+    "column_stats, Fortran": ("float32", "Fortran", ff.column_stats),
+    "column_stats, other columns": ("float32", "other columns", ff.column_stats),
+    "column_stats, reversed": ("float32", "reversed", lambda x: ff.column_stats(_table(x))),
+    "column_stats, float16": ("float16", "C", lambda x: ff.column_stats(_table(x))),
+    "column_stats, int64": ("int64", "C", lambda x: ff.column_stats(_table(x))),
+    "column_stats, axis=1": ("float32", "C", lambda x: ff.column_stats(x.reshape(32, -1), axis=1)),
+    "updates of 1000 rows": ("float32", "C", _updates),
+    "standardize in place": ("float32", "C", _standardize),
+    "standardize in place, Fortran": ("float32", "Fortran", _standardize),
+    "standardize in place, float16": ("float16", "C", _standardize),
+    "rival: np.var(axis=0)": ("float32", "C", lambda x: np.var(_table(x), axis=0)),
+}
+JOBS = SCAN_JOBS | COLUMN_JOBS
 
 
 def peak_resident() -> int:

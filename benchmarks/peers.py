@@ -177,6 +177,9 @@ PACKAGES = {
     "numexpr": "numexpr",
     "polars": "polars",
     "bottleneck": "bottleneck",
+    "numbagg": "numbagg",
+    "pandas": "pandas",
+    "NumKong": "numkong",
     "ml_dtypes": "ml_dtypes",
 }
 
