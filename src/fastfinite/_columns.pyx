@@ -1,7 +1,7 @@
 """Runs the column kernels over arrays of any layout, and combines what they find.
 
-(a) The rows of an array are its reduced axes in C order, the columns its other axes. Where rows are contiguous (or their
-    columns are) the kernels read the array itself; any other layout is packed, a block of a few columns at a time.
+(a) The rows of an array are its reduced axes in C order, the columns its other axes. Where rows are contiguous (or
+    their columns are) the kernels read the array itself; any other layout is packed, a block of a few columns at a time.
 (b) Blocks are dealt to at most UNITS units, each of consecutive blocks with a table of its own; threads take whole
     units, and the tables are merged in order. So no sum depends on the number of threads.
 (c) The floating-point environment is the default one while kernels run: subnormals count whatever another library
@@ -11,7 +11,7 @@
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastfinite._core cimport kernels, thread_count
 from fastfinite._kernels.table cimport *
@@ -194,8 +194,11 @@ cdef int execute(Work* work, double* table, int nthreads) except -1 nogil:
         for i in range(nthreads):
             shares[i].work = work
             shares[i].first, shares[i].stop = i * work.units // nthreads, (i + 1) * work.units // nthreads
-            shares[i].workspace = PyMem_RawCalloc(1, kernels.block_workspace(widest, work.itemsize))
-            ready = ready and shares[i].workspace != NULL
+            shares[i].workspace = PyMem_RawMalloc(kernels.block_workspace(widest, work.itemsize))
+            if shares[i].workspace == NULL:
+                ready = False
+            else:       # only its head has to be: the rest of it may be large
+                memset(shares[i].workspace, 0, WORKSPACE_HEAD)
             if work.way == PACKED:
                 shares[i].tile = <char*>PyMem_RawMalloc(BLOCK_ROWS * PACK_COLUMNS * work.itemsize)
                 shares[i].offsets = <Py_ssize_t*>PyMem_RawMalloc(BLOCK_ROWS * sizeof(Py_ssize_t))
@@ -374,10 +377,10 @@ cdef void scale_lines(void* argument) noexcept nogil:
 
 def scale_into(cnp.ndarray out, cnp.ndarray array, cnp.ndarray unit, cnp.ndarray center, cnp.ndarray spread,
                bint inverse):
-    """``out = (array * unit - center) / spread`` by column, or the inverse; false where the layouts are not for the kernels.
+    """``out = (array * unit - center) / spread`` by column, or the inverse; false where the layouts are not for kernels.
 
-    Both arrays are of one dtype, float32 or float64, of two dimensions, both with contiguous rows or both with contiguous
-    columns. The other three are float64 and hold the columns a whole number of times, so that several narrow rows
+    Both arrays are of one dtype, float32 or float64, of two dimensions, both with contiguous rows or both with
+    contiguous columns. The other three are float64 and hold the columns a whole number of times, so that several narrow rows
     can be taken as one.
     """
     cdef Scaling job

@@ -5,8 +5,8 @@
 (b) Work is a `Job` over a range of ranks (see _layout.pxi). Its elements reach a kernel either where they are,
     or packed into a tile of TILE_BYTES on the stack. The tile starts small, so that a bad first element is
     found before much has been packed.
-(c) The first element in C order and the first PROBE elements in memory are checked by the caller before any thread is started; a job that finds what is
-    looked for raises the flag that the others read every SLICE_BYTES.
+(c) The first element in C order and the first PROBE elements in memory are checked by the caller before any thread is
+    started; a job that finds what is looked for raises the flag that the others read every SLICE_BYTES.
 (d) The GIL is kept below SMALL elements: releasing it costs more than the work.
 """
 
@@ -553,8 +553,8 @@ def all_finite(x, *, bint allow_nan=False):
 
     Notes
     -----
-    Exact, on bits: no rounding, no floating-point flag, no warning. Cost: one pass at the speed of memory, which ends within
-    a block of the first bad value; no temporary, whatever the layout.
+    Exact, on bits: no rounding, no floating-point flag, no warning. Cost: one pass at the speed of memory, which ends
+    within a block of the first bad value; no temporary, whatever the layout.
 
     Examples
     --------

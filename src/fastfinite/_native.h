@@ -26,6 +26,7 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ff_prefetch(address) __builtin_prefetch(address)
+#define ff_prefetch_second(address) __builtin_prefetch(address, 0, 2)
 #define ff_swap16 __builtin_bswap16
 #define ff_swap32 __builtin_bswap32
 #define ff_swap64 __builtin_bswap64
@@ -36,8 +37,10 @@
 #include <stdlib.h>
 #if defined(_M_X64)
 #define ff_prefetch(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#define ff_prefetch_second(address) _mm_prefetch((const char *)(address), _MM_HINT_T1)
 #else
 #define ff_prefetch(address) ((void)(address))
+#define ff_prefetch_second(address) ((void)(address))
 #endif
 #define ff_swap16 _byteswap_ushort
 #define ff_swap32 _byteswap_ulong
@@ -189,7 +192,10 @@ static void *ff_enter(void *task)
     ((ff_task *)task)->work(((ff_task *)task)->argument);
     return NULL;
 }
-static inline int ff_start(ff_thread *thread, ff_task *task) { return pthread_create(thread, NULL, ff_enter, task) == 0; }
+static inline int ff_start(ff_thread *thread, ff_task *task)
+{
+    return pthread_create(thread, NULL, ff_enter, task) == 0;
+}
 static inline void ff_join(ff_thread thread) { pthread_join(thread, NULL); }
 #endif
 

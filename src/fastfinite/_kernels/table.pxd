@@ -40,6 +40,7 @@ ctypedef void (*pack_kernel)(void* tile, const char* data, Py_ssize_t rows, Py_s
 
 cdef enum:
     BLOCK_ROWS = 16384      # rows that a block kernel takes at most
+    WORKSPACE_HEAD = 64
 
 # The statistics of one column, a row of a table of float64 for each field; what needs more than 53 bits is a pair.
 cdef enum:
@@ -61,7 +62,7 @@ cdef enum:
     FIELDS
 
 # Adds a block of at most BLOCK_ROWS contiguous rows to a table whose fields are field_stride apart. `memory` is of the
-# size that workspace_size gives for as many columns, zeroed before its first use.
+# size that workspace_size gives for as many columns, its first WORKSPACE_HEAD bytes zeroed before its first use.
 ctypedef void (*block_kernel)(const void* data, Py_ssize_t rows, Py_ssize_t columns, void* memory, double* table,
                               Py_ssize_t field_stride) noexcept nogil
 ctypedef size_t (*workspace_size)(Py_ssize_t columns, int itemsize) noexcept nogil
