@@ -65,6 +65,10 @@ def extension(name, flags=()):
 class BuildExtensions(build_ext):
     """Leaves out a level whose flags the compiler does not know, with a note; the floor is always built."""
 
+    def finalize_options(self):
+        super().finalize_options()
+        self.force = True       # what is there may have been built with other switches
+
     def build_extensions(self):
         self.extensions = [entry for entry in self.extensions if self.can_build(entry)]
         super().build_extensions()
