@@ -23,7 +23,7 @@ from fastfinite._accept import Accepted, Array
  SCALE) = range(15)
 _SCALE_BITS = 600
 # Values in a slab: enough to make the calls cheap, few enough to stay in cache.
-_SLAB = 1 << 17
+_SLAB = 1 << 16
 
 Floats = NDArray[np.float64]
 
