@@ -3,7 +3,6 @@
 import itertools
 import os
 import sys
-import tracemalloc
 
 import arrays
 import exact
@@ -12,11 +11,11 @@ import pytest
 from exact import bits_of
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import MEGABYTE, peak_of
 
 import fastfinite as ff
 
 pytestmark = pytest.mark.usefixtures("strict_errors")
-MEGABYTE = 1 << 20
 DTYPES = ("float32", "float64")
 # Around tiles, narrow tails and the width at which rows are no longer taken whole.
 WIDTHS = (*range(1, 10), 15, 16, 17, 31, 33, 65, 300, 2000)
@@ -151,16 +150,6 @@ def test_every_number_of_threads_gives_the_same_bits(dtype, order):
 # ---- memory ------------------------------------------------------------------------------------------
 
 
-def peak_of(call):
-    call()
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("dtype", [*DTYPES, "float16", "int64"])
 @pytest.mark.parametrize("order", ["C", "F", "every other", "swapped"])
 def test_extra_memory_is_small(dtype, order):
@@ -170,7 +159,7 @@ def test_extra_memory_is_small(dtype, order):
     else:
         swapped = order == "swapped"
         x = np.zeros((rows, 32), np.dtype(dtype).newbyteorder() if swapped else dtype, "C" if swapped else order)
-    # Other dtypes come in slabs of 2**17 values; layouts that are packed have a tile of 1 MB for each thread.
+    # Other dtypes come in slabs of 2**16 values; layouts that are packed have a tile of 1 MB for each thread.
     limit = 2 * MEGABYTE if dtype in DTYPES else 8 * MEGABYTE
     with ff.threads(2 if order in "CF" else 1):
         assert peak_of(lambda: ff.column_stats(x)) < limit

@@ -1,24 +1,12 @@
 """Extra memory: none of the data's size, whatever the layout."""
 
-import tracemalloc
 
 import arrays
 import numpy as np
 import pytest
+from memory import MEGABYTE, peak_of
 
 import fastfinite as ff
-
-MEGABYTE = 1 << 20
-
-
-def peak_of(call):
-    call()
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def large(dtype, layout):

@@ -312,6 +312,8 @@ def test_the_fields_of_records_are_scanned_together():
     for verdict in (ff.all_finite, ff.has_nan, ff.has_inf, ff.check_finite):
         with pytest.raises(TypeError, match=r"cannot scan the fields 'name' of .*: they hold no numbers"):
             verdict(x[:1])
+    with pytest.raises(TypeError, match="cannot scan the fields 'name' of"):
+        ff.check_finite(x[:1][["name", "a", "n", "b"]], target_dtype="float16")
     assert ff.all_finite(x[:1][["a", "n", "b", "when"]])
 
 

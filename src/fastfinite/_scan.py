@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,17 +18,9 @@ T = TypeVar("T")
 
 # The questions of `answer`, in the order of Format.questions().
 NON_FINITE, NAN_ONLY, INF_ONLY = range(3)
-_CODES = (
-    (_slow.NAN, _slow.POSINF, _slow.NEGINF, _slow.NULL),
-    (_slow.NAN,),
-    (_slow.POSINF, _slow.NEGINF),
-)
-_LABELS = {
-    _slow.NAN: KINDS["nan"],
-    _slow.POSINF: KINDS["posinf"],
-    _slow.NEGINF: KINDS["neginf"],
-    _slow.NULL: KINDS["null"],
-}
+_ASKED_FOR = (("nan", "posinf", "neginf", "null"), ("nan",), ("posinf", "neginf"))
+_CODES = tuple([_slow.CODE_OF_COUNT[name] for name in names] for names in _ASKED_FOR)
+_LABELS = {_slow.CODE_OF_COUNT[name]: label for name, label in KINDS.items()}
 # nonfinite(limit=) on data that does not lie in C order takes about so many values at a time.
 _SLAB = 1 << 16
 # check_finite counts by column, which takes memory for each, up to so many.
@@ -47,8 +39,7 @@ def _answer(accepted: Accepted, question: int) -> bool:
         fields, refused = _scannable(accepted)
         found = any(_answer(field, question) for _, field in fields)
         if refused and not found:
-            raise TypeError(f"cannot scan the fields {', '.join(map(repr, refused))} of {accepted.array.dtype}: they "
-                            "hold no numbers; choose the others, or use scan, which lists what it leaves out")
+            raise _unscanned(accepted, refused)
         return found
     if accepted.how == "bits":
         assert accepted.format is not None
@@ -56,8 +47,12 @@ def _answer(accepted: Accepted, question: int) -> bool:
         if not found or (accepted.mask is None and not (question == INF_ONLY and accepted.parts == 2)):
             return found
     counts = _tally(accepted, None, None)[0]
-    names = (("nan", "posinf", "neginf", "null"), ("nan",), ("posinf", "neginf"))[question]
-    return any(counts[name] for name in names)
+    return any(counts[name] for name in _ASKED_FOR[question])
+
+
+def _unscanned(accepted: Accepted, refused: Sequence[str]) -> TypeError:
+    return TypeError(f"cannot scan the fields {', '.join(map(repr, refused))} of {accepted.array.dtype}: they hold no "
+                     "numbers; choose the others, or use scan, which lists what it leaves out")
 
 
 def _scannable(accepted: Accepted) -> tuple[list[tuple[str, Accepted]], list[str]]:
@@ -418,6 +413,8 @@ def check_finite(
     report = _report(accepted, target, 0 if tabular else None)
     total = report.totals
     if total.ok or (allow_nan and not total.posinf + total.neginf + total.overflow):
+        if total.not_scanned:
+            raise _unscanned(accepted, total.not_scanned)
         return x
     if allow_nan:
         pass_over_nan(total, accepted)

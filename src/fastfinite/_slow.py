@@ -22,7 +22,7 @@ from fastfinite._formats import Format
 CHUNK = 1 << 14
 FINITE, NAN, POSINF, NEGINF, OVERFLOW, NULL, MASKED = range(7)
 _NCODES = 7
-_MASKED_FIELDS = {"masked": MASKED, "nan": NAN, "posinf": POSINF, "neginf": NEGINF, "null": NULL, "overflow": OVERFLOW}
+CODE_OF_COUNT = {"masked": MASKED, "nan": NAN, "posinf": POSINF, "neginf": NEGINF, "null": NULL, "overflow": OVERFLOW}
 
 
 def codes(accepted: Accepted, target: Format | None) -> Iterator[tuple[int, Array]]:
@@ -72,7 +72,7 @@ def tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple[
         if first_over < 0:
             first_over = _first(start, code == OVERFLOW)
     table = totals.reshape((*rest, _NCODES))
-    counts = {name: table[..., code] if axis is not None else int(table[code]) for name, code in _MASKED_FIELDS.items()}
+    counts = {name: table[..., code] if axis is not None else int(table[code]) for name, code in CODE_OF_COUNT.items()}
     return counts, first, first_over
 
 
@@ -98,12 +98,16 @@ def _classify(
     parts = block.view(block.real.dtype).reshape(len(block), -1)
     if target is not None:
         code[_overflowing_long(parts, target).any(axis=1)] = OVERFLOW
-    infinite = np.isinf(parts)
+    _put_kinds(code, parts, np.isinf(parts), np.isnan(parts))
+    return code
+
+
+def _put_kinds(code: Array, parts: Array, infinite: Array, nan: Array) -> None:
+    """Complex numbers: nan if either part is, else inf if either is, with the sign of the real part where both are."""
     sign_from = np.where(infinite[:, 0], parts[:, 0], parts[:, -1])
     code[infinite.any(axis=1)] = POSINF
     code[infinite.any(axis=1) & (sign_from < 0)] = NEGINF
-    code[np.isnan(parts).any(axis=1)] = NAN
-    return code
+    code[nan.any(axis=1)] = NAN
 
 
 def _overflowing_long(parts: Array, target: Format) -> Array:
@@ -127,11 +131,7 @@ def _classify_bits(block: Array, accepted: Accepted, target: Format | None) -> A
     code = np.zeros(len(block), np.intp)
     if target is not None:
         code[_overflowing(raw, key, form, target).any(axis=1)] = OVERFLOW
-    infinite = (key >= form.inf_from) & (key < form.nan_from)
-    sign_from = np.where(infinite[:, 0], raw[:, 0], raw[:, -1])
-    code[infinite.any(axis=1)] = POSINF
-    code[infinite.any(axis=1) & (sign_from < 0)] = NEGINF
-    code[(key >= form.nan_from).any(axis=1)] = NAN
+    _put_kinds(code, raw, (key >= form.inf_from) & (key < form.nan_from), key >= form.nan_from)
     return code
 
 

@@ -158,8 +158,8 @@ class ColumnStats:
             mask = None if accepted.mask is None else accepted.mask[np.newaxis]
             accepted = accepted._replace(array=array[np.newaxis], mask=mask)
         table = tabulate(accepted, (0,))
-        if self.nan_policy == "raise":
-            _refuse_nan(accepted, table, "batch", self.names)
+        if self.nan_policy == "raise" and table[NAN].any():
+            raise _nan_error(accepted, "batch", self.names)
         if not known and not one and accepted.names is not None:
             self._names = tuple(accepted.names)
         self._absorb(table, shape)
@@ -443,10 +443,9 @@ def columns_text(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} columns" if len(shape) == 1 else f"columns of shape {shape}"
 
 
-def _refuse_nan(accepted: Accepted, table: Floats, name: str, names: Sequence[object] | None = None) -> None:
-    if table[NAN].any():
-        report = _scan.nan_report(accepted)
-        raise NonFiniteError(describe(report, name=name, columns=names), report)
+def _nan_error(accepted: Accepted, name: str, names: Sequence[object] | None) -> NonFiniteError:
+    report = _scan.nan_report(accepted)
+    return NonFiniteError(describe(report, name=name, columns=names), report)
 
 
 # ---- functions ---------------------------------------------------------------------------------------
@@ -511,8 +510,8 @@ def column_stats(
         accepted = accept(x)
         table, shape = _tabulated(accepted, axis)
         stats._names = None if accepted.names is None or shape != (len(accepted.names),) else tuple(accepted.names)
-    if stats.nan_policy == "raise":
-        _refuse_nan(accept(x), table, "x", stats.names)
+    if stats.nan_policy == "raise" and table[NAN].any():
+        raise _nan_error(accept(x), "x", stats.names)
     stats._table, stats._shape = table, shape
     return stats
 
