@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -49,8 +50,11 @@ def side_by_side(contenders: Sequence[Contender], rounds: int, slice_seconds: fl
             contender.seconds.append(timer.timeit(loops) / loops)
 
 
-def _child(*arguments: str) -> Any:
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+def child(*arguments: str, **environment: str) -> Any:
+    """What a Python process prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, env=os.environ | environment
+    )
     if done.returncode:
         raise RuntimeError(f"{arguments} ended with {done.returncode}: {done.stderr.strip()}")
     return json.loads(done.stdout)
@@ -64,9 +68,9 @@ class Memory:
 
 def extra_memory(job: str, nbytes: int, rounds: int = 3) -> Memory:
     """What a job of memory_child.JOBS takes beside its array, in processes of its own (medians of `rounds`)."""
-    child = str(HERE / "memory_child.py")
-    runs = [_child(child, job, str(nbytes)) for _ in range(rounds)]
-    idle = [_child(child, job, str(nbytes), "--idle") for _ in range(rounds)]
+    arguments = [str(HERE / "memory_child.py"), job, str(nbytes)]
+    runs = [child(*arguments) for _ in range(rounds)]
+    idle = [child(*arguments, "--idle") for _ in range(rounds)]
     resident = statistics.median(run["peak"] for run in runs) - statistics.median(run["peak"] for run in idle)
     return Memory(max(run["traced"] for run in runs), int(resident))
 
@@ -86,7 +90,7 @@ def import_times(rounds: int, module: str = "fastfinite") -> tuple[Contender, Co
     without = Contender("process: import numpy", "", {})
     with_it = Contender(f"process: import numpy, {module}", "", {})
     for _ in range(rounds):
-        inside.seconds.append(_child("-c", _IMPORT.format(statement=f"import {module}")))
+        inside.seconds.append(child("-c", _IMPORT.format(statement=f"import {module}")))
         for contender, imports in ((without, "numpy"), (with_it, f"numpy, {module}")):
             start = timeit.default_timer()
             subprocess.run([sys.executable, "-c", f"import {imports}"], check=True)

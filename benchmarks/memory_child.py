@@ -46,6 +46,47 @@ def _standardize(x: Any) -> None:
     ff.standardize(table, out=table)
 
 
+def _halves(x: Any) -> tuple[Any, Any]:
+    return x[: len(x) // 2], x[len(x) // 2 : len(x) // 2 * 2]
+
+
+def _sigmoid_threaded(x: Any) -> None:
+    with ff.threads(2):
+        ff.sigmoid(x, out=x)
+
+
+def _cross_entropy(x: Any) -> None:
+    np.clip(x, 0, 1, out=x)
+    ff.binary_cross_entropy(*_halves(x))
+
+
+def _cross_entropy_with_logits(x: Any) -> None:
+    np.clip(x, 0, 1, out=x)
+    ff.binary_cross_entropy_with_logits(*_halves(x))
+
+
+def _gradient(x: Any) -> None:
+    np.clip(x, 0, 1, out=x)
+    y, z = _halves(x)
+    ff.binary_cross_entropy_with_logits(y, z, return_grad=True, grad_out=z)
+
+
+def _softmax(x: Any) -> None:
+    one, other = _halves(_table(x))
+    ff.softmax(one, axis=1, out=other)
+
+
+def _classes(x: Any) -> None:
+    table = _table(x)
+    ff.cross_entropy(np.broadcast_to(np.int64(1), len(table)), table)      # labels that take no memory themselves
+
+
+def _clip_and_log(x: Any) -> None:
+    y, p = _halves(x)
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
 # dtype, layout, call
 SCAN_JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "all_finite, float32": ("float32", "C", ff.all_finite),
@@ -80,7 +121,24 @@ COLUMN_JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     "standardize in place, float16": ("float16", "C", _standardize),
     "rival: np.var(axis=0)": ("float32", "C", lambda x: np.var(_table(x), axis=0)),
 }
-JOBS = SCAN_JOBS | COLUMN_JOBS
+FUNCTION_JOBS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "sigmoid in place, float32": ("float32", "C", lambda x: ff.sigmoid(x, out=x)),
+    "sigmoid in place, float64": ("float64", "C", lambda x: ff.sigmoid(x, out=x)),
+    "sigmoid in place, float16": ("float16", "C", lambda x: ff.sigmoid(x, out=x)),
+    "sigmoid in place, other columns": ("float32", "other columns", lambda x: ff.sigmoid(x, out=x)),
+    "sigmoid in place, 2 threads": ("float32", "C", _sigmoid_threaded),
+    "log_sigmoid in place, float32": ("float32", "C", lambda x: ff.log_sigmoid(x, out=x)),
+    "safe_log in place, float32": ("float32", "C", lambda x: ff.safe_log(x, out=x)),
+    "safe_divide in place, float32": ("float32", "C", lambda x: ff.safe_divide(*_halves(x), out=_halves(x)[0])),
+    "binary_cross_entropy, float32": ("float32", "C", _cross_entropy),
+    "binary_cross_entropy_with_logits": ("float32", "C", _cross_entropy_with_logits),
+    "its gradient, grad_out=": ("float32", "C", _gradient),
+    "softmax, out=": ("float32", "C", _softmax),
+    "cross_entropy, float32": ("float32", "C", _classes),
+    "rival: NumPy, 1 / (1 + exp(-x))": ("float32", "C", lambda x: 1 / (1 + np.exp(-x))),
+    "rival: NumPy, clip and log": ("float32", "C", _clip_and_log),
+}
+JOBS = SCAN_JOBS | COLUMN_JOBS | FUNCTION_JOBS
 
 
 def peak_resident() -> int:

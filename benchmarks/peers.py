@@ -181,6 +181,7 @@ PACKAGES = {
     "pandas": "pandas",
     "NumKong": "numkong",
     "ml_dtypes": "ml_dtypes",
+    "torch": "torch",
 }
 
 
@@ -210,5 +211,7 @@ def threads(n: int) -> Iterator[None]:
         load("daal4py").daalinit(n)
     with suppress(Absent):
         load("numexpr").set_num_threads(n)
+    with suppress(Absent):
+        load("torch").set_num_threads(n)
     with fastfinite.threads(n):
         yield

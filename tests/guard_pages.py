@@ -1,7 +1,8 @@
 """Run by test_layouts.py: reads views that touch memory which may not be read; a byte too many ends the process.
 
 Pages before and after the data are made unreadable, and views are laid to end exactly at the second, begin exactly
-behind the first, or both, contiguous, strided, backwards, in columns, unaligned and byte-swapped.
+behind the first, or both, contiguous, strided, backwards, in columns, unaligned and byte-swapped. Results of
+elementwise functions are written to such views, too.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import sys
 
 import arrays
 import numpy as np
+from elementwise import CALLS, operands, same
 from reference import check_all
 
 import fastfinite as ff
@@ -19,16 +21,16 @@ PAGES = 6
 SIZES = (1, 2, 3, 7, 16, 31, 33, 64, 65, 127, 255, 511, 513, 1025)
 
 
-def guarded():
+def guarded(pages=PAGES):
     """A readable span of memory between two unreadable pages, as an array of bytes."""
     libc = ctypes.CDLL(None, use_errno=True)
-    memory = mmap.mmap(-1, (PAGES + 2) * PAGE)
+    memory = mmap.mmap(-1, (pages + 2) * PAGE)
     whole = np.frombuffer(memory, np.uint8)
-    for page in (0, PAGES + 1):
+    for page in (0, pages + 1):
         address = ctypes.c_void_p(whole.ctypes.data + page * PAGE)
         if libc.mprotect(address, ctypes.c_size_t(PAGE), 0):
             sys.exit(f"mprotect: error {ctypes.get_errno()}")
-    return whole[PAGE : (PAGES + 1) * PAGE]
+    return whole[PAGE : (pages + 1) * PAGE]
 
 
 def views(span, dtype, n):
@@ -93,9 +95,54 @@ def check_columns(span):
     return done
 
 
+def check_functions(span):
+    """Elementwise functions of views at the edges, the results put at the edges of another span, and in place."""
+    done, other = 0, guarded()
+    for name in CALLS:
+        for kind in ("float16", "float32", "float64"):
+            dtype = np.dtype(kind)
+            for n in (1, 15, 17, 257, span.size // dtype.itemsize):
+                data = operands(name, dtype, n)
+                right = CALLS[name][1](*data)
+                for view, out in zip(views(span, dtype, n), views(other, dtype, n)):
+                    if view.shape == right.shape:
+                        check_function(name, data, right, view, out)
+                        done += 1
+    return done
+
+
+def check_large_functions():
+    """The same out of cache, where memory is prefetched, and on threads."""
+    done = 0
+    for nbytes, threads, names in ((5 << 18, 1, CALLS), (17 << 19, 2, ("sigmoid", "safe_divide"))):
+        span, other = (guarded(2 * nbytes // PAGE) for _ in range(2))
+        for name in names:
+            for dtype in (np.dtype("float32"), np.dtype("float64")):
+                n = nbytes // dtype.itemsize
+                data = [np.resize(x, n) for x in operands(name, dtype, 509)]
+                right = np.resize(CALLS[name][1](*(x[:509] for x in data)), n)
+                for cut in (slice(n), slice(-n, None), slice(None, None, 2), slice(None, None, -2)):
+                    with ff.threads(threads):
+                        check_function(name, data, right, span.view(dtype)[cut], other.view(dtype)[cut])
+                    done += 1
+    return done
+
+
+def check_function(name, data, right, view, out):
+    """Each operand in turn is the view; the others are elsewhere."""
+    for i, mine in enumerate(data):
+        view[...] = mine
+        inputs = [*data[:i], view, *data[i + 1 :]]
+        for place in (out, view):
+            assert same(CALLS[name][1](*inputs, out=place), right)
+
+
 def main():
     span, done = guarded(), 0
+    if "--prove" in sys.argv:
+        np.lib.stride_tricks.as_strided(span, (span.size + 1,)).sum()
     done += check_columns(span)
+    done += check_functions(span) + check_large_functions()
     for name in (*arrays.FLOATS, *arrays.COMPLEX, *arrays.LONG, *arrays.TIMES):
         dtype = np.dtype(arrays.dtype_of(name))
         fits = [n for n in SIZES if n * dtype.itemsize <= span.size]
@@ -113,8 +160,6 @@ def main():
                 done += 1
     for target in ("float16", "float8_e4m3fn"):
         assert ff.scan(span[-8 * 65 :].view("f8"), target_dtype=target).size == 65
-    if "--prove" in sys.argv:
-        np.lib.stride_tricks.as_strided(span, (span.size + 1,)).sum()
     print(done)
 
 

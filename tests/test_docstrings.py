@@ -1,9 +1,13 @@
-"""Every public name is documented: the examples run, the parameters are those of the signature."""
+"""Every public name is documented: the examples run, the parameters are those of the signature.
+
+Ufuncs keep their docstrings as text, to which NumPy adds the signature in front, and belong to no module.
+"""
 
 import doctest
 import inspect
 import re
 
+import numpy as np
 import pytest
 
 import fastfinite as ff
@@ -21,21 +25,33 @@ def documented():
                     yield f"{name}.{key}", member
 
 
+def text_of(thing):
+    """The docstring as it was written, indentation taken off."""
+    text = inspect.cleandoc(thing.__doc__)
+    if isinstance(thing, np.ufunc):
+        signature, _, text = text.partition("\n\n")
+        assert signature.startswith(f"{thing.__name__}(x, /, out=None, *, where=True,") and "\n" not in signature
+    return text
+
+
 def sections(thing):
     """The numpydoc sections of a docstring, by heading."""
-    parts = re.split(r"^([A-Z][A-Za-z ]+)\n-+$", inspect.cleandoc(thing.__doc__), flags=re.MULTILINE)
+    parts = re.split(r"^([A-Z][A-Za-z ]+)\n-+$", text_of(thing), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2]))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_public_names_live_in_the_package(name):
-    assert getattr(ff, name).__module__ == "fastfinite"
+    thing = getattr(ff, name)
+    assert thing.__name__ == name
+    if not isinstance(thing, np.ufunc):
+        assert thing.__module__ == "fastfinite"
 
 
 @pytest.mark.parametrize(("name", "thing"), list(documented()))
 def test_examples_of_docstrings_run(name, thing):
     globs = {}
-    test = doctest.DocTestParser().get_doctest(thing.__doc__, globs, name, None, 0)
+    test = doctest.DocTestParser().get_doctest(text_of(thing), globs, name, None, 0)
     output = []
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.append)
     assert result.failed == 0, "".join(output)
@@ -45,17 +61,33 @@ def test_examples_of_docstrings_run(name, thing):
 def test_public_docstrings_have_their_sections(name):
     thing = getattr(ff, name)
     found = sections(thing)
-    first_line = thing.__doc__.strip().splitlines()[0]
+    first_line = text_of(thing).splitlines()[0]
     assert first_line.endswith((".", ":")) and len(first_line) <= 120
     if inspect.isclass(thing):
         assert {"Attributes", "Parameters"} & set(found)
         return
-    parameters = inspect.signature(thing).parameters
-    documented = [word for line in re.findall(r"^(\w[\w, ]*?)(?: :.*)?$", found.get("Parameters", ""), re.MULTILINE)
+    # Of a ufunc's many keywords only the usual ones have an entry.
+    is_ufunc = isinstance(thing, np.ufunc)
+    parameters = ["x", "out", "where", "**kwargs"] if is_ufunc else list(inspect.signature(thing).parameters)
+    documented = [word for line in re.findall(r"^([\w*][\w*, ]*?)(?: :.*)?$", found.get("Parameters", ""), re.MULTILINE)
                   for word in line.split(", ")]
-    assert documented == list(parameters)
+    assert documented == parameters
     assert "Examples" in found
+    if is_ufunc:
+        assert {"Raises", "See Also", "Notes"} <= set(found)
     assert ("Returns" in found) is (name != "set_num_threads")
+
+
+@pytest.mark.parametrize(("name", "thing"), list(documented()))
+def test_docstrings_fit_the_page_and_name_what_there_is(name, thing):
+    assert max(map(len, text_of(thing).splitlines())) <= 120
+    related = re.findall(r"^(\w[\w., ]*) :", sections(thing).get("See Also", ""), re.MULTILINE)
+    assert all(hasattr(ff, word) or hasattr(np, word) for line in related for word in line.split(", "))
+    for rule, header in re.findall(r"^(=+(?:  =+)+)\n(.+)\n\1$", text_of(thing), re.MULTILINE):
+        table = text_of(thing).partition(f"{rule}\n{header}\n{rule}\n")[2].partition(f"\n{rule}")[0]
+        gaps = [match.start() for match in re.finditer("  =", rule)]
+        for line in (header, *table.splitlines()):
+            assert all(line[gap : gap + 2].strip() == "" for gap in gaps), f"not in the columns of its table: {line}"
 
 
 def test_attributes_of_a_report_are_those_documented():

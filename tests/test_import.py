@@ -34,6 +34,15 @@ for data in (x, x.T, x.astype("c8"), x.astype("g"), x.astype(object), x.tolist()
 ff.scan(x, axis=0), ff.nonfinite(x), ff.nonfinite(x.T, limit=1), ff.all_finite(np.ones(4_000_000))
 with ff.threads(2):
     ff.all_finite(np.ones(4_000_000))
+for data in (x, x.T, x.astype("f4"), x.astype("f2"), [0, 1], 0.0, np.zeros(2_000_000), np.ones(3, int)):
+    for ufunc in (ff.sigmoid, ff.sigmoid_grad, ff.log_sigmoid, ff.softplus, ff.logit, ff.safe_log):
+        ufunc(data)
+    ff.safe_log(data, fill=0), ff.safe_log(data, floor=[1e-9]), ff.safe_divide(data, data, fill=data)
+for data in (x.astype("c8"), x.astype(object), x.astype("g"), "a"):
+    try:
+        ff.sigmoid(data)
+    except TypeError:
+        pass
 print(sorted(set(sys.modules) - before))
 """
     )
@@ -57,6 +66,7 @@ before = state()
 import fastfinite
 assert state() == before
 fastfinite.all_finite(numpy.ones(10_000_000))
+fastfinite.sigmoid(numpy.ones(2_000_000))
 assert state() == before, "a thread outlives its call"
 """,
         **variables,

@@ -4,11 +4,13 @@ A compiler vectorizes these loops as they are written, or, after a small change,
 innermost loops: stretches of code that end in a jump to their start and hold no other such stretch.
 """
 
+import importlib.machinery
 import importlib.util
 import platform
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +117,62 @@ def test_columns_run_on_full_vectors(code_of, level, kernel):
         assert best >= least, operation
 
 
+def reached_from(code, kernel):
+    """The functions that run for a kernel, by name: its own, and those of the module that they call or end in."""
+    found, left = {}, [name for name in code if name.endswith(f"_{kernel}")]
+    while left:
+        name = left.pop()
+        if name not in found and name in code:
+            found[name] = code[name]
+            left += [match[1] for _, jump, operands in code[name] if jump.startswith(("call", "jmp"))
+                     if (match := re.search(r"<([^>+@]+)>$", operands))]
+    return found
+
+
+def arithmetic(loop, operation, kind, register="xmm"):
+    """How many instructions of a loop do the operation on vectors (kind p) or on one number (kind s)."""
+    return sum(bool(re.fullmatch(f"v?({operation}){kind}[sd]", name)) and register in operands
+               for _, name, operands in loop)
+
+
+FUSED = r"mul|fn?m(add|sub)\d+"
+# Of each kernel, at least: loops with 4 and more multiplications, fused or not, and divisions anywhere. Functions may
+# share the loops for exp(-|x|) and for logs.
+LOOPS = {"map_single": (10, 2), "full_map": (8, 3)}
+
+
+@pytest.mark.parametrize("kernel", list(LOOPS))
+@pytest.mark.parametrize("level", ff.cpu_info()["compiled"])
+def test_elementwise_functions_run_on_full_vectors(code_of, level, kernel):
+    """An elementary function that is not inlined is called for one number at a time, from a loop of no vectors."""
+    reached = reached_from(code_of(level), kernel)
+    if not reached:
+        pytest.skip("the build was stripped of names")
+    register = REGISTER[level]
+    multiply = divide = 0
+    for name, body in reached.items():
+        loops = innermost_loops(body)
+        if not loops and len(body) < 10:
+            continue        # goes on to another
+        wide = [loop for loop in loops if arithmetic(loop, f"{FUSED}|div", "p", register)]
+        assert wide, f"{name} is called for one number at a time"
+        multiply += sum(arithmetic(loop, FUSED, "p", register) >= 4 for loop in wide)
+        packed = arithmetic(body, "div", "p", register)
+        # Those that divide one number: what is left of a loop of vectors, or operands that overlap.
+        assert sum(arithmetic(loop, "div", "s") > 0 for loop in loops) <= 2 * packed, name
+        divide += packed
+    least_multiply, least_divide = LOOPS[kernel]
+    assert multiply >= least_multiply and divide >= least_divide
+
+
+@pytest.mark.parametrize("kernel", ["narrow_half", "narrow_brain", "widen_half"])
+@pytest.mark.parametrize("level", [level for level in ff.cpu_info()["compiled"] if level != "base"])
+def test_small_floats_are_widened_and_rounded_on_full_vectors(code_of, level, kernel):
+    operation = "mul" if kernel == "widen_half" else "add"
+    loops = loops_of(code_of(level), kernel)
+    assert max(arithmetic(loop, operation, "p", REGISTER[level]) for loop in loops) >= 1
+
+
 @pytest.mark.parametrize("level", ff.cpu_info()["compiled"])
 def test_the_search_prefetches(code_of, level):
     body = [name for instructions in code_of(level).values() for _, name, _ in instructions]
@@ -122,10 +180,12 @@ def test_the_search_prefetches(code_of, level):
 
 
 def test_only_kernels_use_more_than_the_floor(code_of):
-    for glue in ("_core", "_columns"):
-        path = importlib.util.find_spec(f"fastfinite.{glue}").origin
+    folder = Path(ff.__file__).parent
+    glue = {path for suffix in importlib.machinery.EXTENSION_SUFFIXES for path in folder.glob(f"*{suffix}")}
+    assert {path.name.partition(".")[0] for path in glue} >= {"_core", "_columns", "_ufuncs"}
+    for path in glue:
         wide = re.findall(r"%[yz]mm\d+", objdump("-d", path))
-        assert not wide, f"{glue} would not run on every machine"
+        assert not wide, f"{path.name} would not run on every machine"
     for level, register in REGISTER.items():
         if level in ff.cpu_info()["compiled"]:
             used = {word for body in code_of(level).values() for _, _, operands in body

@@ -8,13 +8,21 @@ The main calls:
 - `nonfinite`: the indices;
 - `column_stats`, `ColumnStats`: count, range, mean and exact variance of columns in one pass, of batches too;
   `column_variance`, `constant_columns`, `near_constant_columns`, `standardize`, `inverse_standardize`;
+- `safe_log`, `safe_divide`, `sigmoid`, `sigmoid_grad`, `log_sigmoid`, `softplus`, `logit`: NumPy ufuncs, exact in
+  both tails, that never warn;
+- `binary_cross_entropy`, `binary_cross_entropy_with_logits`: losses that cannot become nan by themselves, with their
+  gradient and a `LossInfo`;
+- `softmax`, `log_softmax`, `logsumexp`, `cross_entropy`: the same for many classes;
 - `threads`, `set_num_threads`, `get_num_threads`, `cpu_info`: what a large call uses.
 """
 
 from fastfinite._core import all_finite, has_inf, has_nan
+from fastfinite._cross_entropy import LossInfo, binary_cross_entropy, binary_cross_entropy_with_logits
+from fastfinite._elementwise import safe_divide, safe_log
 from fastfinite._info import cpu_info
 from fastfinite._report import NonFiniteError, ScanReport
 from fastfinite._scan import asarray_chkfinite, check_finite, nonfinite, scan
+from fastfinite._softmax import cross_entropy, log_softmax, logsumexp, softmax
 from fastfinite._standardize import inverse_standardize, standardize
 from fastfinite._statistics import (
     ColumnStats,
@@ -24,33 +32,49 @@ from fastfinite._statistics import (
     near_constant_columns,
 )
 from fastfinite._threads import get_num_threads, set_num_threads, threads
+from fastfinite._ufuncs import log_sigmoid, logit, sigmoid, sigmoid_grad, softplus
 from fastfinite._version import __version__
 
 __all__ = [
     "ColumnStats",
+    "LossInfo",
     "NonFiniteError",
     "ScanReport",
     "__version__",
     "all_finite",
     "asarray_chkfinite",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "check_finite",
     "column_stats",
     "column_variance",
     "constant_columns",
     "cpu_info",
+    "cross_entropy",
     "get_num_threads",
     "has_inf",
     "has_nan",
     "inverse_standardize",
+    "log_sigmoid",
+    "log_softmax",
+    "logit",
+    "logsumexp",
     "near_constant_columns",
     "nonfinite",
+    "safe_divide",
+    "safe_log",
     "scan",
     "set_num_threads",
+    "sigmoid",
+    "sigmoid_grad",
+    "softmax",
+    "softplus",
     "standardize",
     "threads",
 ]
 
 for _name in __all__:
-    if _name != "__version__":
+    # A ufunc has no module to name.
+    if _name != "__version__" and hasattr(globals()[_name], "__module__"):
         globals()[_name].__module__ = __name__
 del _name

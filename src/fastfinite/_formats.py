@@ -130,6 +130,9 @@ FINITE_BY_TYPE = ("float6_e2m3fn", "float6_e3m2fn", "float4_e2m1fn", "int1", "ui
 # Formats that NumPy casts to itself; ml_dtypes casts float64 and wider to the others by way of float32.
 NATIVE = ("float16", "float32", "float64")
 
+# The smallest positive number of the dtypes that functions and losses are made for.
+SMALLEST = {"float16": 2.0**-24, "float32": 2.0**-149, "float64": 2.0**-1074, "bfloat16": 2.0**-133}
+
 
 def of_name(name: Any, argument: str) -> Format:
     """The format that a user named, as a string, a dtype or a scalar type (torch's dtypes by their names)."""

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__FAST_MATH__)
 #error "fastfinite computes exact sums and tests for nan: build it without -ffast-math"
@@ -27,6 +28,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define ff_prefetch(address) __builtin_prefetch(address)
 #define ff_prefetch_second(address) __builtin_prefetch(address, 0, 2)
+#define ff_prefetch_write(address) __builtin_prefetch(address, 1)
 #define ff_swap16 __builtin_bswap16
 #define ff_swap32 __builtin_bswap32
 #define ff_swap64 __builtin_bswap64
@@ -38,9 +40,11 @@
 #if defined(_M_X64)
 #define ff_prefetch(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
 #define ff_prefetch_second(address) _mm_prefetch((const char *)(address), _MM_HINT_T1)
+#define ff_prefetch_write(address) ff_prefetch(address)
 #else
 #define ff_prefetch(address) ((void)(address))
 #define ff_prefetch_second(address) ((void)(address))
+#define ff_prefetch_write(address) ((void)(address))
 #endif
 #define ff_swap16 _byteswap_ushort
 #define ff_swap32 _byteswap_ulong
@@ -64,6 +68,61 @@ static inline double ff_product_error(double a, double b, double product)
     return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2;
 }
 #endif
+
+/* numerator - quotient * divisor, rounded once: what a rounded division left over. */
+#if defined(__FMA__) || defined(__AVX2__) || defined(__aarch64__) || defined(_M_ARM64) || defined(__FP_FAST_FMA)
+#define ff_left_over(numerator, quotient, divisor) fma(-(quotient), divisor, numerator)
+#else
+static inline double ff_left_over(double numerator, double quotient, double divisor)
+{
+    double product = quotient * divisor;
+    return (numerator - product) - ff_product_error(quotient, divisor, product);
+}
+#endif
+
+static inline uint64_t ff_bits(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+static inline double ff_double(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+/* A constant that the compiler does not see: a comparison with one that it sees is turned around, and then is no longer
+   the minimum or maximum that lets nan through in one instruction. */
+static inline double ff_opaque(double x)
+{
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+    __asm__("" : "+x"(x));
+#endif
+    return x;
+}
+
+/* The exponent in the upper 12 bits as a number: a shift with sign and a conversion, where vectors have them. */
+static inline double ff_exponent(uint64_t bits)
+{
+#if defined(__AVX512DQ__) || defined(__aarch64__)
+    return (double)((int64_t)bits >> 52);
+#else
+    return ff_double(0x4330000000000000u | (bits + 0x4000000000000000u) >> 52) - (0x1p52 + 1024.0);
+#endif
+}
+static inline uint32_t ff_bits32(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+static inline float ff_float(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
 
 /* The floating-point environment of a computation: subnormals kept, rounding to nearest, no trap; and the caller's
    environment, its exception flags too, given back afterwards. */

@@ -76,6 +76,100 @@ ctypedef void (*quotients_kernel)(double* out, const double* head, const double*
 ctypedef void (*affine_kernel)(void* out, const void* data, Py_ssize_t n, const double* unit, const double* center,
                                const double* spread, Py_ssize_t step, bint inverse) noexcept nogil
 
+cdef enum:     # what an element of an array is
+    HALF
+    SINGLE
+    DOUBLE
+    BRAIN       # bfloat16
+    FLOATS
+    BOOLEAN = FLOATS
+    INT8
+    UINT8
+    INT16
+    UINT16
+    INT32
+    UINT32
+    INT64
+    UINT64
+    TYPES
+
+cdef enum:     # functions of one to three operands
+    SIGMOID
+    SIGMOID_GRAD
+    LOG_SIGMOID
+    SOFTPLUS
+    LOGIT
+    LOG             # of the larger of x and the second operand, which is > 0 and the same for all
+    LOG_FLOOR       # the same, with any second operand
+    LOG_OR_FILL     # the second operand where x <= 0
+    DIVIDE          # the third operand where the second is 0
+
+cdef enum:
+    MAP_TILE = 256  # elements that go through the elementwise kernels at a time; a multiple of MAP_UNIT
+    QUARTER = 64    # of it
+    MAP_UNIT = 16   # tiles are filled up to a multiple of it
+
+# Between n contiguous elements and a tile of float64. Narrowing rounds once.
+ctypedef void (*widen_kernel)(double* tile, const void* data, Py_ssize_t n) noexcept nogil
+ctypedef void (*narrow_kernel)(void* data, const double* tile, Py_ssize_t n) noexcept nogil
+# out = function(a, b, c) for n contiguous elements, a multiple of MAP_UNIT and at most MAP_TILE. All four are readable,
+# whatever the function reads; out is one of the operands or overlaps none.
+ctypedef void (*map_kernel)(int function, void* out, const void* a, const void* b, const void* c,
+                            Py_ssize_t n) noexcept nogil
+
+cdef enum:     # losses, and what their tiles hold
+    OF_LOGITS = 0
+    OF_PROBABILITIES = 1
+    SINGLES = 0     # float32
+    WIDENED = 1     # float64 made of narrower floats: terms as exact as float32 can tell
+    DOUBLES = 2
+
+# A tile of labels and predictions of one type, float32 or float64, filled up to a multiple of MAP_UNIT with labels and
+# predictions that are valid; what comes of it.
+ctypedef struct LossTile:
+    const void* label
+    const void* prediction
+    const double* weight
+    const double* pos_weight    # or NULL
+    double* loss
+    double* grad                # or NULL
+    Py_ssize_t length
+    Py_ssize_t filled           # the multiple of MAP_UNIT
+    double floor                # of probabilities
+    double grad_scale
+    bint bad_label              # some are outside [0, 1]
+    bint bad_prob
+    bint bad_weight             # some are negative or nan
+    bint bad_pos_weight
+
+ctypedef void (*loss_kernel)(LossTile* tile) noexcept nogil
+ctypedef void (*weigh_kernel)(LossTile* tile) noexcept nogil
+# The sum of the losses of tiles of float32, whose logs are taken of products; begins as 0, with products of 1.
+ctypedef struct ProductSum:
+    double product[QUARTER]
+    double exponent[QUARTER]
+    double base[QUARTER]
+    double sign                 # of the logs
+    double value
+    double rest
+    Py_ssize_t tiles            # in the products
+    bint odd                    # something is not for this way of summing
+
+ctypedef void (*step_kernel)(ProductSum* state, const LossTile* tile) noexcept nogil
+ctypedef void (*take_logs_kernel)(ProductSum* state) noexcept nogil
+# The sum of a tile of MAP_TILE numbers, of which so many count.
+ctypedef double (*total_kernel)(double* x, Py_ssize_t length) noexcept nogil
+
+# The largest of n <= MAP_TILE numbers, nan if one is.
+ctypedef double (*largest_kernel)(const double* x, Py_ssize_t n) noexcept nogil
+# e = exp(x - largest), but 0 where x is the largest of its row; how many are. n is a multiple of MAP_UNIT, and so below.
+ctypedef double (*exps_kernel)(double* e, const double* x, const double* largest, Py_ssize_t n, bint full) noexcept nogil
+# out = e / sum, of 1 where x is the largest; any n.
+ctypedef void (*shares_kernel)(double* out, const double* x, const double* e, double largest, double sum,
+                               Py_ssize_t n) noexcept nogil
+# out = log(1 + x) for x >= 0, which is not inf.
+ctypedef void (*logs_kernel)(double* out, const double* x, Py_ssize_t n) noexcept nogil
+
 # Arrays of four are indexed by log2 of the element's width in bytes.
 ctypedef struct KernelTable:
     find_kernel find[4]
@@ -87,3 +181,15 @@ ctypedef struct KernelTable:
     merge_kernel merge
     quotients_kernel quotients
     affine_kernel affine[2]
+    widen_kernel widen[TYPES]
+    narrow_kernel narrow[FLOATS]
+    map_kernel map[FLOATS]
+    loss_kernel loss[2][3]
+    step_kernel step[2]
+    take_logs_kernel take_logs
+    weigh_kernel weigh
+    total_kernel total
+    largest_kernel largest_of
+    exps_kernel shifted_exps
+    shares_kernel shares
+    logs_kernel logs_of_sums
