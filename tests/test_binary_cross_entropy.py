@@ -54,7 +54,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("name", FLOATS)
-@pytest.mark.parametrize("floor", [None, 0, 1e-7, 0.3])
+@pytest.mark.parametrize("floor", [None, 0, 0.01])
 @pytest.mark.parametrize("label", [*LABELS, "hard", "soft"])
 def test_each_loss_and_gradient_is_exact(label, floor, name):
     p = oracle.some_probabilities(name, 400)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import sys
 from typing import Any, NamedTuple
 
@@ -233,12 +234,13 @@ def _binary(
     grad = place_for_gradient(grad_out, predicted.shape, dtype) if return_grad or grad_out is not None else None
     inputs = (label, predicted, weights, pos_weights)
     written = grad if grad is None or not harmful_overlap(grad, inputs) else np.empty(grad.shape, grad.dtype)
-    run = functools.partial(_losses.run, loss, tier=_tier(label, predicted, floor), floor=floor)
+    tier = _losses.undisturbed(_tier, label, predicted, floor)
+    run = functools.partial(_losses.run, loss, tier=tier, floor=floor)
     if written is not None and any(array is not None and np.may_share_memory(written, array) for array in inputs):
         # Nothing may be lost to a gradient that goes over its input if that is refused.
         _, flags, _ = run(*_with_kinds(*inputs, None, None))
         if any(flags):
-            _refuse(flags, label, predicted, weights, pos_weights)
+            _losses.undisturbed(_refuse, flags, label, predicted, weights, pos_weights)
     total, flags, counts = run(
         *_with_kinds(*inputs, out, written),
         grad_scale=1 / predicted.size if reduction == "mean" and predicted.size else 1.0,
@@ -247,7 +249,7 @@ def _binary(
         counted=return_info,
     )
     if any(flags):
-        _refuse(flags, label, predicted, weights, pos_weights)
+        _losses.undisturbed(_refuse, flags, label, predicted, weights, pos_weights)
     if grad is not None and written is not grad:
         grad[...] = written
     return packed(reduced(total, predicted.size, reduction, out), grad, LossInfo(*counts) if return_info else None)
@@ -370,7 +372,7 @@ def reduced(total: float, size: int, reduction: str, losses: Array | None) -> An
         return losses
     if reduction == "sum":
         return total
-    return total / size if size else math.nan
+    return _losses.undisturbed(operator.truediv, total, size) if size else math.nan
 
 
 def packed(loss: Any, grad: Array | None, info: object) -> Any:

@@ -185,8 +185,10 @@ cdef void run_block(Share* share, Py_ssize_t block) noexcept nogil:
 
 
 cdef inline bint only_sum(const Job* job) noexcept nogil:
-    """Whether nothing but the sum is asked for, and no factors."""
+    """Whether nothing but the sum is asked for, and no factors; of a floor, products of 4 must be normal numbers."""
     cdef int which
+    if 0.0 < job.floor < 2.0 ** -149:
+        return False
     for which in range(WEIGHT, LAST_OPERAND):
         if job.walk.operand[which].data != NULL:
             return False
@@ -220,7 +222,17 @@ cdef void count(Share* share, const LossTile* tile, Py_ssize_t n) noexcept nogil
             share.saturated += x < job.lowest or x > job.highest
 
 
-# ---- the call ----------------------------------------------------------------------------------------
+# ---- the calls ----------------------------------------------------------------------------------------
+
+def undisturbed(function, *arguments):
+    """Call a function in the default floating-point environment: subnormals count whatever another library has set."""
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    try:
+        return function(*arguments)
+    finally:
+        ff_leave_environment(&saved)
+
 
 def run(int loss, list arrays, list kinds, int tier, double floor, double grad_scale=1, tuple saturation=(0, 0),
         bint summed=False, bint counted=False):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastfinite import _rows
+from fastfinite import _losses, _rows
 from fastfinite._cross_entropy import (
     KINDS,
     Array,
@@ -21,6 +21,7 @@ from fastfinite._cross_entropy import (
     packed,
     place_for_gradient,
     real_numbers,
+    reduced,
 )
 from fastfinite._formats import SMALLEST
 
@@ -176,8 +177,7 @@ def logsumexp(x: ArrayLike, axis: Axis = None, *, keepdims: bool = False) -> Any
     if length == 0:
         result = np.full(math.prod(rows.shape[: rows.ndim - len(axes)]), -np.inf)
     shape = tuple(1 if i in axes else n for i, n in enumerate(array.shape) if keepdims or i not in axes)
-    with np.errstate(all="ignore"):
-        return result.reshape(shape).astype(_result_dtype(array))[()]
+    return _losses.undisturbed(_converted, result.reshape(shape), _result_dtype(array))[()]
 
 
 def cross_entropy(
@@ -254,10 +254,10 @@ def cross_entropy(
     if array.ndim == 0:
         raise ValueError("logits must have an axis of classes; they are a single number")
     shape, classes = array.shape[:-1], array.shape[-1]
-    label, soft = _labels(y_true, shape, classes)
+    label, soft = _losses.undisturbed(_labels, y_true, shape, classes)
     weights = broadcast(weight, "weight", shape)
-    if weights is not None and not np.all(weights >= 0):
-        complain("weight", "at least 0", weights, ~(weights >= 0))
+    if weights is not None:
+        _losses.undisturbed(_check_weights, weights)
     if classes == 0 and math.prod(shape):
         raise ValueError(f"logits must have at least one class; their shape is {array.shape}")
     dtype = _result_dtype(array)
@@ -279,13 +279,16 @@ def cross_entropy(
         grad[...] = written
     loss: Any
     if reduction == "none":
-        with np.errstate(all="ignore"):
-            loss = result.reshape(shape).astype(dtype)
+        loss = _losses.undisturbed(_converted, result.reshape(shape), dtype)
     else:
-        loss = _exact_sum(result)
-        if reduction == "mean":
-            loss = loss / rows if rows else math.nan
+        loss = reduced(_losses.undisturbed(_exact_sum, result), rows, reduction, None)
     return packed(loss, grad, None)
+
+
+def _check_weights(weights: Array) -> None:
+    bad = ~(weights >= 0)
+    if np.any(bad):
+        complain("weight", "at least 0", weights, bad)
 
 
 def _labels(y_true: ArrayLike, shape: tuple[int, ...], classes: int) -> tuple[Array | None, Array | None]:
@@ -370,6 +373,11 @@ def _run(
 ) -> Any:
     kinds = [-1 if array is None else KINDS[array.dtype.name] for array in arrays]
     return _rows.run(task, arrays, kinds, kinds[0] not in (0, 1, 3), length, label, weight, grad_scale, with_result)
+
+
+def _converted(values: Array, dtype: np.dtype[Any]) -> Array:
+    with np.errstate(all="ignore"):
+        return values.astype(dtype)
 
 
 def _exact_sum(values: Array) -> float:

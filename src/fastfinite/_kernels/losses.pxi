@@ -98,10 +98,9 @@ cdef inline void weighted_logits(LossTile* tile, const float_t* y, const float_t
         # Beside a subnormal exponential, products would multiply what it has been rounded by.
         if 700.0 < fabs(<double>z[i]) < INFINITY:
             one, zero = pos_weight[i] * <double>y[i], 1.0 - <double>y[i]
-            loss[i] = (zero if z[i] > 0 else one) * fabs(<double>z[i])
-            if loss[i] == 0.0:
-                size = full_exp_minus(min(fabs(<double>z[i]), 746.0), &log1p[i], &rest[i])
-                loss[i] = (one + zero) * (size + log1p[i]) * rest[i] * TWO_64TH
+            size = full_exp_minus(min(fabs(<double>z[i]), 746.0), &log1p[i], &rest[i])
+            size = (one + zero) * (size + log1p[i]) * rest[i] * TWO_64TH
+            loss[i] = size + (zero if z[i] > 0 else one) * fabs(<double>z[i])
 
 
 cdef inline double weighted_sum(double y, double z, double weight, double log1p, double rest) noexcept nogil:
@@ -340,6 +339,7 @@ cdef void probabilities_step(ProductSum* state, const LossTile* tile) noexcept n
         value[i] = 1.0
     for i in range(QUARTER):
         x = (value[i] * value[i + QUARTER]) * (value[i + 2 * QUARTER] * value[i + 3 * QUARTER])
+        odd |= not_finite(x)
         state.product[i] *= 1.0 + split(x, &k)
         state.exponent[i] += k
     count_tile(state, odd >> 63 or soft)
