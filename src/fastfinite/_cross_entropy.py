@@ -320,14 +320,15 @@ def real_numbers(value: ArrayLike, name: str) -> Array:
     array = np.asarray(value)
     if array.dtype.name in KINDS:
         return array
-    if array.dtype.kind in "Of":        # objects and long double
-        # Text would be read as numbers.
-        if not any(isinstance(element, (str, bytes)) for element in (array.flat if array.dtype.kind == "O" else ())):
-            try:
-                with np.errstate(all="ignore"):
-                    return array.astype(np.float64)
-            except (TypeError, ValueError):
-                pass
+    numbers = array.dtype.kind == "f"       # long double
+    if array.dtype.kind == "O":             # text would be read as numbers
+        numbers = not any(isinstance(element, (str, bytes)) for element in array.flat)
+    if numbers:
+        try:
+            with np.errstate(all="ignore"):
+                return array.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
     raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
 
 

@@ -16,9 +16,10 @@ cimport numpy as cnp
 from fastfinite._core cimport kernels, thread_count
 from fastfinite._kernels.table cimport *
 
+import math
 import sys
 import numpy as np
-from fastfinite import _function_docs
+from fastfinite import _formats, _function_docs
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -59,13 +60,8 @@ ctypedef struct Part:
     bint apart                  # the output shares no memory with an operand
 
 cdef Py_ssize_t[FLOATS] _itemsize = [2, 4, 8, 2]
-cdef uint16_t _one16 = 1
-cdef uint32_t _one32 = 1
-cdef uint64_t _one64 = 1
-# The smallest positive number of each kind.
-cdef char* _smallest[FLOATS]
-_smallest[HALF] = _smallest[BRAIN] = <char*>&_one16
-_smallest[SINGLE], _smallest[DOUBLE] = <char*>&_one32, <char*>&_one64
+# The log of the smallest positive number of each kind, which the log of the others is taken for.
+cdef uint64_t _least_log[FLOATS]
 
 
 # ---- running -----------------------------------------------------------------------------------------
@@ -107,7 +103,10 @@ cdef void run(void* argument) noexcept nogil:
                     operand[i] = at
                     continue
             operand[i] = tiles[i]
-            kernels.pack[width](tiles[i], at, 1, 0, n, part.stride[i], False)
+            if part.stride[i] == itemsize:
+                memcpy(tiles[i], at, n * itemsize)
+            else:
+                kernels.pack[width](tiles[i], at, 1, 0, n, part.stride[i], False)
             memset(<char*>tiles[i] + n * itemsize, 0, (filled - n) * itemsize)
         out = part.out + start * part.out_stride
         if direct and far:
@@ -156,8 +155,8 @@ cdef void run_loop(char** args, cnp.npy_intp* dimensions, cnp.npy_intp* steps, v
     cdef int i
     part.loop, part.n = loop, dimensions[0]
     for i in range(MOST_OPERANDS):
-        # What was not given is the floor of a log: the smallest positive number.
-        part.data[i] = args[i] if i < loop.given else _smallest[loop.kind]
+        # What was not given is the fill of a log.
+        part.data[i] = args[i] if i < loop.given else <char*>&_least_log[loop.kind]
         part.stride[i] = steps[i] if i < loop.given else 0
     part.out, part.out_stride = args[loop.given], steps[loop.given]
     part.apart = True
@@ -233,7 +232,7 @@ _UFUNCS = (
     ("log_sigmoid", LOG_SIGMOID, 1),
     ("softplus", SOFTPLUS, 1),
     ("logit", LOGIT, 1),
-    ("_log", LOG, 1),
+    ("_log", LOG_OR_FILL, 1),
     ("_log_floor", LOG_FLOOR, 2),
     ("_log_or_fill", LOG_OR_FILL, 2),
     ("_divide", DIVIDE, 3),
@@ -301,6 +300,15 @@ def _make(int index, name, int function, int operands):
     globals()[name] = made
 
 
-_OPERANDS = {LOG: 2}
+def _fill_least_logs():
+    cdef double value
+    cdef int kind
+    for kind, name in ((HALF, "float16"), (SINGLE, "float32"), (DOUBLE, "float64"), (BRAIN, "bfloat16")):
+        value = math.log(_formats.SMALLEST[name])
+        kernels.narrow[kind](&_least_log[kind], &value, 1)
+
+
+_fill_least_logs()
+_OPERANDS = {LOG_OR_FILL: 2}
 for _index, _row in enumerate(_UFUNCS):
     _make(_index, *_row)

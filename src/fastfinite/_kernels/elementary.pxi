@@ -108,8 +108,8 @@ cdef inline double split(double x, double* k) noexcept nogil:
     return ff_double((shifted & FRACTION_BITS) + ROOT_HALF_BITS) - 1.0
 
 
-cdef inline double quick_log(double x) noexcept nogil:
-    """log of a float64 that is normal and > 0; what is not below inf (inf and nan) comes back."""
+cdef inline double quick_positive_log(double x) noexcept nogil:
+    """log of a float64 that is normal, > 0 and < inf."""
     cdef double k
     cdef double f = split(x, &k)
     cdef double ff = f * f
@@ -124,8 +124,13 @@ cdef inline double quick_log(double x) noexcept nogil:
     odd = ff_fma(odd, ff, -0.2500002697581309)
     odd = ff_fma(odd, ff, -0.4999999966817023)
     p = ff_fma(odd, f, even)
-    p = ff_fma(p, f, k * LN2)
-    return p if x < INFINITY else x
+    return ff_fma(p, f, k * LN2)
+
+
+cdef inline double quick_log(double x) noexcept nogil:
+    """The same; what is not below inf (inf and nan) comes back."""
+    cdef double result = quick_positive_log(x)
+    return result if x < INFINITY else x
 
 
 # ---- full: for float64 -------------------------------------------------------------------------------

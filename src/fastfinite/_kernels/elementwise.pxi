@@ -174,10 +174,6 @@ cdef inline double log_of_floor(double log_x, double x, double floor) noexcept n
     return floor if floor != floor else log_x
 
 
-cdef inline double or_fill(double x, double log_x, double fill) noexcept nogil:
-    return fill if x <= 0.0 else log_x
-
-
 cdef inline double logit_of_odds(double odds, double log_odds) noexcept nogil:
     log_odds = log_odds if odds > 0.0 else NAN
     return -INFINITY if odds == 0.0 else log_odds
@@ -206,6 +202,7 @@ cdef inline void quick_map(int function, float_t* out, const float_t* a, const f
                            Py_ssize_t n) noexcept nogil:
     cdef double e[MAP_TILE]
     cdef double x, y, least = ff_opaque(-110.0), most = ff_opaque(110.0)
+    cdef float_t value, infinite = <float_t>INFINITY
     cdef Py_ssize_t i
     if function == SIGMOID:
         for i in range(n):
@@ -232,16 +229,16 @@ cdef inline void quick_map(int function, float_t* out, const float_t* a, const f
             e[i] = <double>a[i] / (1.0 - <double>a[i])
         for i in range(n):
             out[i] = <float_t>logit_of_odds(e[i], quick_log(e[i]))
-    elif function == LOG:
-        for i in range(n):
-            out[i] = <float_t>quick_log(larger(a[i], b[i]))
     elif function == LOG_FLOOR:
         for i in range(n):
             x = larger(a[i], b[i])
             out[i] = <float_t>log_of_floor(quick_log(x), x, b[i])
     elif function == LOG_OR_FILL:
         for i in range(n):
-            out[i] = <float_t>or_fill(a[i], quick_log(a[i]), b[i])
+            # Chosen among numbers of the type, of which a vector holds more.
+            value = <float_t>quick_positive_log(a[i])
+            value = value if a[i] < infinite else a[i]
+            out[i] = b[i] if a[i] <= 0 else value
     else:
         divide(out, a, b, c, n)
 
@@ -326,17 +323,6 @@ cdef void full_map(int function, void* result, const void* first, const void* se
         full_logs(scale, head, tail, n)
         for i in range(n):
             out[i] = logit_of_odds(head[i], scale[i])
-    elif function == LOG:
-        # The floor is one number, and may be subnormal, which costs the processor 150 cycles each time.
-        for i in range(MAP_UNIT):
-            head[i], tail[i] = b[0], 0.0
-        full_logs(scale, head, tail, MAP_UNIT)
-        rest = scale[0]
-        for i in range(n):
-            head[i], tail[i] = 1.0 if a[i] < b[0] else a[i], 0.0
-        full_logs(scale, head, tail, n)
-        for i in range(n):
-            out[i] = rest if a[i] < b[0] else scale[i]
     elif function == LOG_FLOOR:
         for i in range(n):
             head[i], tail[i] = larger(a[i], b[i]), 0.0
@@ -348,7 +334,7 @@ cdef void full_map(int function, void* result, const void* first, const void* se
             tail[i] = 0.0
         full_logs(scale, a, tail, n)
         for i in range(n):
-            out[i] = or_fill(a[i], scale[i], b[i])
+            out[i] = b[i] if a[i] <= 0.0 else scale[i]
     else:
         divide(out, a, b, <const double*>third, n)
 

@@ -99,8 +99,7 @@ cdef enum:     # functions of one to three operands
     LOG_SIGMOID
     SOFTPLUS
     LOGIT
-    LOG             # of the larger of x and the second operand, which is > 0 and the same for all
-    LOG_FLOOR       # the same, with any second operand
+    LOG_FLOOR       # of the larger of x and the second operand
     LOG_OR_FILL     # the second operand where x <= 0
     DIVIDE          # the third operand where the second is 0
 
