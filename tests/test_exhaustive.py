@@ -199,7 +199,7 @@ def look(found, where, name, x, levels):
     return errors
 
 
-def hunt(found, name, x, errors, levels, keep=60, children=10, rounds=150):
+def hunt(found, name, x, errors, levels, keep=100, children=10, rounds=300):
     """Climb from the worst numbers of each level to worse ones nearby, at any distance."""
     rng = np.random.default_rng(11)
     herds = {level: (x[order], error[order]) for level, error in errors.items() for order in [error.argsort()[-keep:]]}
@@ -219,7 +219,7 @@ def hunt(found, name, x, errors, levels, keep=60, children=10, rounds=150):
 def test_float64_is_within_one_unit(name, doubles):
     for level in LEVELS:
         sample, hunted = doubles["sample", name, level], doubles["hunt", name, level]
-        assert sample.inputs > POINTS and hunted.inputs > 50_000
+        assert sample.inputs > POINTS and hunted.inputs > 100_000
         assert 0 <= sample.error <= 1, (level, sample.error, float(sample.x).hex(), sample.found)
         assert 0 <= hunted.error <= 1, (level, hunted.error, float(hunted.x).hex(), hunted.found)
 

@@ -58,9 +58,11 @@
 #if defined(__FMA__) || defined(__AVX2__) || defined(__aarch64__) || defined(_M_ARM64) || defined(__FP_FAST_FMA)
 #include <math.h>
 #define ff_fma(a, b, c) fma(a, b, c)
+#define ff_fma32(a, b, c) fmaf(a, b, c)
 #define ff_product_error(a, b, product) fma(a, b, -(product))
 #else
 #define ff_fma(a, b, c) ((a) * (b) + (c))
+#define ff_fma32(a, b, c) ((a) * (b) + (c))
 static inline double ff_product_error(double a, double b, double product)
 {
     double t = 134217729.0 * a, a1 = t - (t - a), a2 = a - a1;

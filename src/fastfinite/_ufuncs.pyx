@@ -69,7 +69,7 @@ cdef uint64_t _least_log[FLOATS]
 cdef void run(void* argument) noexcept nogil:
     """Work on one part, tile by tile."""
     cdef Part* part = <Part*>argument
-    cdef uint64_t tiles[MOST_OPERANDS][MAP_TILE]
+    cdef uint64_t tiles[MOST_OPERANDS][MAP_TILE + MAP_UNIT]
     cdef uint64_t result[MAP_TILE]
     cdef const void* operand[MOST_OPERANDS]
     cdef int kind = part.loop.kind, i
@@ -103,11 +103,12 @@ cdef void run(void* argument) noexcept nogil:
                     operand[i] = at
                     continue
             operand[i] = tiles[i]
+            # The last MAP_UNIT or more elements, of a constant number of bytes: no call.
+            memset(<char*>tiles[i] + (filled - MAP_UNIT) * itemsize, 0, MAP_UNIT * sizeof(uint64_t))
             if part.stride[i] == itemsize:
                 memcpy(tiles[i], at, n * itemsize)
             else:
                 kernels.pack[width](tiles[i], at, 1, 0, n, part.stride[i], False)
-            memset(<char*>tiles[i] + n * itemsize, 0, (filled - n) * itemsize)
         out = part.out + start * part.out_stride
         if direct and far:
             prefetch_tile_write(out + AHEAD)

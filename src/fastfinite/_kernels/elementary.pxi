@@ -1,8 +1,9 @@
 # The elementary functions of one float64: exp, log, and the sigmoid family made of them.
 #
-# (a) Two tiers. `quick_*` is for float32 and narrower: exact to some 2**-31, rounded once to the narrow type, so within
+# (a) Tiers: `quick_*` is for float32 and narrower: exact to some 2**-31, rounded once to the narrow type, so within
 #     0.51 units in the last place of it. `full_*` is for float64: carries what a rounding loses (head and tail),
-#     within 0.8 units. Neither has a branch or a table, so that loops over them fill vectors at every level.
+#     within 0.8 units. `single_log` is float32 throughout, twice as fast as the quick log, within 0.75 units; nothing
+#     less would hold the pace of NumPy's. None has a branch or a table, so that loops fill vectors at every level.
 # (b) exp(x) = 2**k * exp(r), k the integer nearest to x / ln(2): adding 1.5 * 2**52 rounds, and leaves k in the low
 #     bits of the sum, from where a shift puts it into an exponent. log(x) = k * ln(2) + log(m), m in
 #     [sqrt(1/2), sqrt(2)).
@@ -16,7 +17,7 @@
 #     errors: quick exp 2**-34.5, log 2**-30.5, log1p on [0, 1] 2**-33; full exp 2**-58, log 2**-58.5, log1p 2**-59.
 
 from libc.math cimport INFINITY, NAN, fabs
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 cdef extern from "_native.h" nogil:
     double ff_fma(double, double, double)
@@ -34,6 +35,14 @@ cdef extern from "_native.h" nogil:
     double TWO_64TH "0x1p-64"
     double TWO54 "0x1p54"
     double SMALLEST_NORMAL "0x1p-1022"
+    float ff_fma32(float, float, float)
+    uint32_t ff_bits32(float)
+    float ff_float(uint32_t)
+    float LN2_HIGH32 "0x1.62e4p-1f"             # 15 bits
+    float LN2_LOW32 "0x1.7f7d1cp-20f"
+    float TWO23 "0x1p23f"
+    float SMALLEST_NORMAL32 "0x1p-126f"
+    uint32_t ROOT_HALF_BITS32 "0x3f3504f3u"
 
 cdef enum:
     EXPONENT_AT = 52
@@ -131,6 +140,32 @@ cdef inline double quick_log(double x) noexcept nogil:
     """The same; what is not below inf (inf and nan) comes back."""
     cdef double result = quick_positive_log(x)
     return result if x < INFINITY else x
+
+
+# ---- single: in float32 itself ------------------------------------------------------------------------
+
+cdef inline float single_log(float x) noexcept nogil:
+    """log of a float32 that is > 0 and < inf, within 0.75 units; k * ln(2) + f - f**2 / 2 + f**3 * q(f), with what each of
+    the first sums loses."""
+    cdef bint small = x < SMALLEST_NORMAL32
+    cdef uint32_t shifted = ff_bits32(x * TWO23 if small else x) - ROOT_HALF_BITS32
+    cdef float k = <float>(<int32_t>shifted >> 23) - (<float>23.0 if small else <float>0.0)
+    cdef float f = ff_float((shifted & <uint32_t>0x007fffff) + ROOT_HALF_BITS32) - <float>1.0
+    cdef float square = f * f, half = <float>0.5 * square, q = <float>-0.07860302180051804
+    cdef float high = k * LN2_HIGH32, first, second, rest
+    q = ff_fma32(q, f, <float>0.12881501019001007)
+    q = ff_fma32(q, f, <float>-0.13128399848937988)
+    q = ff_fma32(q, f, <float>0.14181195199489594)
+    q = ff_fma32(q, f, <float>-0.1662459522485733)
+    q = ff_fma32(q, f, <float>0.2000228762626648)
+    q = ff_fma32(q, f, <float>-0.25000807642936707)
+    q = ff_fma32(q, f, <float>0.33333316445350647)
+    rest = ff_fma32(k, LN2_LOW32, <float>-0.5 * ff_fma32(f, f, -square))
+    rest = ff_fma32(square * f, q, rest)
+    first = high + f
+    second = first - half
+    rest += ((high - first) + f) + ((first - second) - half)
+    return second + rest
 
 
 # ---- full: for float64 -------------------------------------------------------------------------------

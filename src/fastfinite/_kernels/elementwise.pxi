@@ -14,8 +14,6 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "_native.h" nogil:
-    uint32_t ff_bits32(float)
-    float ff_float(uint32_t)
     float TWO_24TH "0x1p-24f"
     double LEAST_NORMAL_HALF "0x1p-14"
     double TWO130 "0x1p130"
@@ -189,6 +187,14 @@ cdef inline void divide(float_t* out, const float_t* a, const float_t* b, const 
         out[i] = value if x == x else x
 
 
+cdef inline float_t type_log(float_t x) noexcept nogil:
+    """log of a number > 0 and < inf: float32 in itself, which is as fast as float32 may be; what was widened, in float64."""
+    if float_t is float:
+        return single_log(x)
+    else:
+        return quick_positive_log(x)
+
+
 cdef inline void quick_tails(double* e, const float_t* x, Py_ssize_t n) noexcept nogil:
     """exp(-|x|), 110 for what is larger."""
     cdef Py_ssize_t i
@@ -202,7 +208,7 @@ cdef inline void quick_map(int function, float_t* out, const float_t* a, const f
                            Py_ssize_t n) noexcept nogil:
     cdef double e[MAP_TILE]
     cdef double x, y, least = ff_opaque(-110.0), most = ff_opaque(110.0)
-    cdef float_t value, infinite = <float_t>INFINITY
+    cdef float_t value, tops, infinite = <float_t>INFINITY
     cdef Py_ssize_t i
     if function == SIGMOID:
         for i in range(n):
@@ -231,12 +237,16 @@ cdef inline void quick_map(int function, float_t* out, const float_t* a, const f
             out[i] = <float_t>logit_of_odds(e[i], quick_log(e[i]))
     elif function == LOG_FLOOR:
         for i in range(n):
-            x = larger(a[i], b[i])
-            out[i] = <float_t>log_of_floor(quick_log(x), x, b[i])
+            value = b[i] if a[i] < b[i] else a[i]
+            tops = type_log(value)
+            tops = tops if value < infinite else value
+            tops = -infinite if value == 0 else tops
+            tops = <float_t>NAN if value < 0 else tops
+            out[i] = b[i] if b[i] != b[i] else tops
     elif function == LOG_OR_FILL:
         for i in range(n):
             # Chosen among numbers of the type, of which a vector holds more.
-            value = <float_t>quick_positive_log(a[i])
+            value = type_log(a[i])
             value = value if a[i] < infinite else a[i]
             out[i] = b[i] if a[i] <= 0 else value
     else:
