@@ -38,7 +38,7 @@ def common_flags():
         return ["/Od" if DEBUG else "/O2", "/fp:precise"], []
     # Exact sums need each operation as written; buffers of bytes are looked at as integers and as floats.
     compile_flags = ["-O0" if DEBUG else "-O3", "-fno-fast-math", "-ffp-contract=off", "-fno-math-errno"]
-    compile_flags += ["-fno-trapping-math", "-fno-strict-aliasing", "-Wno-unused-function"]
+    compile_flags += ["-fno-strict-aliasing", "-Wno-unused-function"]
     compile_flags += ["-g"] if DEBUG or SANITIZE else ["-g0"]
     link_flags = [] if sys.platform == "darwin" else ["-pthread"]
     if SANITIZE:
@@ -51,8 +51,10 @@ def extension(name, flags=()):
     compile_flags, link_flags = common_flags()
     macros = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
     if "_kernels" in name and not MSVC:
-        # A function that is called instead of taken in keeps its loop from being vectorized.
+        # What keeps a loop from being vectorized: a function that is called instead of taken in, and a choice between
+        # two results of which the one not taken might trap (kernels run where nothing does).
         macros += [("CYTHON_INLINE", "__inline__ __attribute__((always_inline))")]
+        compile_flags = [*compile_flags, "-fno-trapping-math"]
     if COVERAGE:
         macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")]
     return Extension(

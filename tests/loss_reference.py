@@ -198,6 +198,10 @@ def gradient_errors(found, plus, minus):
     errors = []
     for one, up, down in zip(found.astype(np.float64).ravel().tolist(), np.ravel(plus), np.ravel(minus)):
         right, most = up - down, max(up, down)
+        if rounds_to_inf(right, name) and abs(one) == float(ml_dtypes.finfo(dtype_of(name)).max):
+            # Gradients of floored logs end at the largest number.
+            errors.append(0.0 if (one > 0) == (right > 0) else math.inf)
+            continue
         if gmpy2.is_nan(right) or rounds_to_inf(right, name) or not math.isfinite(one):
             errors.append(distance(one, right, name))
             continue

@@ -275,14 +275,14 @@ def test_labels_outside_0_to_1(which, dtype, bad, name):
     y[[300, 699]] = bad
     say = re.escape(f"y_true must be from 0 to 1: 2 of 700 are not, the first is {y[300]}")
     for reduction in ("mean", "none"):
-        with pytest.raises(ValueError, match=f"^{say} at index 300$"):
+        with pytest.raises(ValueError, match=f"^{say} at index 300(;.*)?$"):
             call(y, x, reduction=reduction)
-    with pytest.raises(ValueError, match=rf"^{say} at index \(2, 1, 6\)$"):
+    with pytest.raises(ValueError, match=rf"^{say} at index \(2, 1, 6\)(;.*)?$"):
         call(y.reshape(5, 10, 14), x.reshape(5, 10, 14))
-    with pytest.raises(ValueError, match=rf"^{say} at index \(20, 5\)$"):
+    with pytest.raises(ValueError, match=rf"^{say} at index \(20, 5\)(;.*)?$"):
         call(y.reshape(10, 70).T[:, ::-1], x.reshape(10, 70).T)
     say = re.escape(f"y_true must be from 0 to 1: 1 of 1 is not, the first is {y[300]}")
-    with pytest.raises(ValueError, match=f"^{say}$"):
+    with pytest.raises(ValueError, match=f"^{say}(;.*)?$"):
         call(y[300], x[0])
 
 
@@ -299,9 +299,9 @@ def test_probabilities_outside_0_to_1(dtype, bad, floor, label):
     y = np.full(700, label, np.float32)
     say = re.escape(f"y_prob must be from 0 to 1: 2 of 700 are not, the first is {p[300]}")
     for reduction in ("mean", "none"):
-        with pytest.raises(ValueError, match=f"^{say} at index 300$"):
+        with pytest.raises(ValueError, match=f"^{say} at index 300(;.*)?$"):
             loss_of(y, p, floor=floor, reduction=reduction)
-    with pytest.raises(ValueError, match=rf"^{say} at index \(4, 20\)$"):
+    with pytest.raises(ValueError, match=rf"^{say} at index \(4, 20\)(;.*)?$"):
         loss_of(y.reshape(10, 70), p.reshape(10, 70), floor=floor)
 
 
@@ -319,14 +319,14 @@ def test_bad_labels_and_probabilities_deep_in_large_arrays(which, threads, name)
         with pytest.raises(ValueError, match=f"y_true must be .*: 1 of {n} is not, the first is 2.0 at index {n - 1}$"):
             call(y, x)
         y[n // 3] = -1
-        with pytest.raises(ValueError, match=f"2 of {n} are not, the first is -1.0 at index {n // 3}$"):
+        with pytest.raises(ValueError, match=f"2 of {n} are not, the first is -1.0 at index {n // 3}; "):
             call(y, x, reduction="sum")
-        with pytest.raises(ValueError, match=rf"2 of {n} are not, the first is -1.0 at index \(0, {n // 3}\)$"):
+        with pytest.raises(ValueError, match=rf"2 of {n} are not, the first is -1.0 at index \(0, {n // 3}\); "):
             call(y[None], x[None], weight=0)
         y[[n // 3, n - 1]] = 1
         if which == "probabilities":
             x[n - 2] = 1.5
-            with pytest.raises(ValueError, match=f"y_prob .*: 1 of {n} is not, the first is 1.5 at index {n - 2}$"):
+            with pytest.raises(ValueError, match=f"y_prob .*: 1 of {n} is not, the first is 1.5 at index {n - 2}; "):
                 call(y, x)
             x[n - 2] = 0.5
         assert math.isnan(call(y, x))
@@ -352,7 +352,7 @@ def test_masked_arrays_are_refused_with_the_way_out(which):
     call, masked = CALLS[which][0], np.ma.array([1.0, 0.0], mask=[0, 1])
     for arguments, options, say in (((masked, [0.5, 0.5]), {}, "y_true"), (([1, 0], masked), {}, ARGUMENTS[which]),
                                     (([1, 0], [0.5, 0.5]), {"weight": masked}, "weight")):
-        with pytest.raises(TypeError, match=f"^{say} must not be a masked array: give masked elements a weight of 0"):
+        with pytest.raises(TypeError, match=f"^{say} must not be a masked array; fill it"):
             call(*arguments, **options)
 
 
@@ -447,7 +447,7 @@ def test_what_was_asked_for_comes_in_order(which):
 @pytest.mark.parametrize("reduction", ["Mean", "average", "", None, 0, b"mean", ["mean"], np.mean])
 def test_a_reduction_that_there_is_not(which, reduction):
     say = re.escape(f"reduction must be one of 'mean', 'sum', 'none', not {reduction!r}")
-    with pytest.raises(ValueError, match=f"^{say}$"):
+    with pytest.raises(ValueError, match=f"^{say}(;.*)?$"):
         CALLS[which][0]([1], [0.5], reduction=reduction)
 
 
@@ -557,9 +557,9 @@ def test_bad_weights_are_named_with_their_place(which, name, dtype, bad):
     weight[[400, 599]] = bad
     say = re.escape(f"{name} must be at least 0: 2 of 600 are not, the first is {weight[400]}")
     for reduction in ("mean", "none"):
-        with pytest.raises(ValueError, match=f"^{say} at index 400$"):
+        with pytest.raises(ValueError, match=f"^{say} at index 400(;.*)?$"):
             call(np.ones(600), x, reduction=reduction, **{name: weight})
-    with pytest.raises(ValueError, match=rf"^{say} at index \(2, 0, 0\)$"):
+    with pytest.raises(ValueError, match=rf"^{say} at index \(2, 0, 0\)(;.*)?$"):
         call(np.ones((3, 2, 100)), x.reshape(3, 2, 100), **{name: weight.reshape(3, 2, 100)})
     with pytest.raises(ValueError, match=rf"^{name} must be at least 0: .*the first is .* at index \(0, 1\)$"):
         call(np.ones((2, 2)), np.full((2, 2), 0.5), **{name: weight[[0, 400]]})
@@ -582,7 +582,7 @@ def test_a_bad_weight_deep_in_a_large_array(which, name, threads):
 @pytest.mark.parametrize("shape", [(3,), (2, 1), (1, 4, 1), (0,), (2, 2, 4)])
 def test_weights_that_do_not_broadcast(which, name, shape):
     say = re.escape(f"{name} must broadcast to the shape of the losses, (1, 4); its shape is {shape}")
-    with pytest.raises(ValueError, match=f"^{say}$"):
+    with pytest.raises(ValueError, match=f"^{say}(;.*)?$"):
         CALLS[which][0](np.ones((1, 4)), np.full((1, 4), 0.5), **{name: np.ones(shape)})
 
 
@@ -695,9 +695,9 @@ def test_overlap_with_a_broadcast_weight(which):
 
 @both_losses
 @pytest.mark.parametrize(("grad", "error", "say"), [
-    (np.empty(3), ValueError, "grad_out must have the shape of the predictions, (4,), not (3,)"),
-    (np.empty((4, 1)), ValueError, "grad_out must have the shape of the predictions, (4,), not (4, 1)"),
-    (np.empty(()), ValueError, "grad_out must have the shape of the predictions, (4,), not ()"),
+    (np.empty(3), ValueError, "grad_out must have the shape (4,), not (3,)"),
+    (np.empty((4, 1)), ValueError, "grad_out must have the shape (4,), not (4, 1)"),
+    (np.empty(()), ValueError, "grad_out must have the shape (4,), not ()"),
     (arrays.read_only(np.empty(4)), ValueError, "grad_out must be writeable; it is read-only"),
     (np.broadcast_to(1.0, 4), ValueError, "grad_out must be writeable; it is read-only"),
     (np.empty(4, int), TypeError, "grad_out must be an array of floats, not int64"),
@@ -719,14 +719,14 @@ def test_grad_out_that_cannot_be(which, grad, error, say):
 @pytest.mark.parametrize("bad", [2.0, -1.0, 1e9])
 def test_bad_labels_are_told_as_they_were_when_the_gradient_goes_over_them(which, bad):
     y = np.array([0, bad, 1, 0.5])
-    with pytest.raises(ValueError, match=f"^y_true must be from 0 to 1: 1 of 4 is not, the first is {bad} at index 1$"):
+    with pytest.raises(ValueError, match=f"^y_true must be from 0 to 1: 1 of 4 is not, the first is {bad} at index 1"):
         CALLS[which][0](y, np.full(4, 0.25), grad_out=y)
 
 
 @pytest.mark.parametrize(("label", "bad"), [(0, 1.5), (1, 1.5), (0, -0.5), (1, -0.5), (0.5, 3.0)])
 def test_bad_probabilities_are_told_as_they_were_when_the_gradient_goes_over_them(label, bad):
     p = np.array([0.5, 0.25, bad, 0.5])
-    say = f"^y_prob must be from 0 to 1: 1 of 4 is not, the first is {bad} at index 2$"
+    say = f"^y_prob must be from 0 to 1: 1 of 4 is not, the first is {bad} at index 2; "
     with pytest.raises(ValueError, match=say):
         loss_of(np.full(4, label), p, grad_out=p)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from loss_reference import FLOATS, canonical
 from memory import MEGABYTE, peak_of
 from reference import dtype_of
-from row_reference import check, check_rows, errors, flush_to_zero, some_rows
+from row_reference import MODES, check, check_rows, errors, flush_to_zero, some_rows
 
 import fastfinite as ff
 
@@ -45,6 +45,7 @@ def answers(x, **options):
     return [canonical(call(x, **options)) for call in CALLS.values()]
 
 
+@np.errstate(all="ignore")
 def ordinary(shape, dtype, seed=0):
     return (3 * np.random.default_rng(seed).standard_normal(shape)).astype(dtype_of(dtype))
 
@@ -60,12 +61,20 @@ def test_every_row_is_exact(length, name):
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])
-@pytest.mark.parametrize("gap", [0.0, 1e-8, 0.1, 0.7, 3.3, 31.7])
-@pytest.mark.parametrize("length", [200, 256, 700, 3000])
+@pytest.mark.parametrize("gap", [0.0, 1e-8, 0.1, 3.3, 31.7])
+@pytest.mark.parametrize("length", [256, 700])
 def test_errors_of_equal_terms_do_not_add_up(length, gap, name):
     """A sum of many equal numbers rounds the same way each time."""
     x = np.full((1, length), -gap, name)
     x[0, length // 3] = 0
+    check_rows(x)
+
+
+@pytest.mark.parametrize("gap", [(708, 712), (744.6, 744.6), (745.2, 745.2)])
+def test_many_subnormal_terms_are_not_rounded_one_by_one(gap):
+    """The log of what is all but certain is minus their sum, though each is rounded to some bits, or to 0."""
+    x = -np.random.default_rng(0).uniform(*gap, (1, 300))
+    x[0, 7] = 0
     check_rows(x)
 
 
@@ -79,7 +88,8 @@ KNOWN = [
     ([745, 0], [1, 5e-324], [-5e-324, -745], 745), ([746, 0], [1, 0], [0, -746], 746),
     ([1e4, 0, -1e4], [1, 0, 0], [0, -1e4, -2e4], 1e4), ([1e308, -1e308], [1, 0], [0, -inf], 1e308),
     ([-1e308, -1e308], [0.5, 0.5], [-LN2, -LN2], -1e308), ([1e300, 1e283], [1, 0], [0, -1e300], 1e300),
-    ([1e300, 1e283, -1e285], [1, 0, 0], [0, -1e300, -1e300], 1e300), ([1e18, 3, 0.1], [1, 0, 0], [0, -1e18, -1e18], 1e18),
+    ([1e300, 1e283, -1e283], [1, 0, 0], [0, -1e300, -1e300], 1e300),
+    ([1e18, 3, 0.1], [1, 0, 0], [0, -1e18, -1e18], 1e18),
 ]
 
 
@@ -110,15 +120,15 @@ def test_the_log_of_a_sum_that_cancels_is_as_near_as_the_largest_element_allows(
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("length", [2, 5, 256, 5000])
 def test_narrow_rows_kept_in_float64(name, length):
-    """What a narrow dtype would round to 0 is there, and exact to 2**-31."""
-    x = -ordinary((3, length), name) ** 2 * np.array(4, dtype_of(name))
+    """What a narrow dtype would round to 0 is there, and exact to 2**-30."""
+    x = -4 * np.abs(ordinary((3, length), name)) * np.abs(ordinary((3, length), name, 1))
     x[:, -1], x[1, :1], x[2, : length // 2] = 5, -200, -inf
     shares, logs, *_ = oracle.softmaxes(x)
     for call, right in ((ff.softmax, shares), (ff.log_softmax, logs)):
         found = call(x, axis=-1, out=np.empty(x.shape))
         with np.errstate(all="ignore"):
             right = right.astype(float)
-            assert np.all((found == right) | (abs(found / right - 1) < 2.0**-31)), call.__name__
+            assert np.all((found == right) | (abs(found / right - 1) < 2.0**-30)), call.__name__
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
@@ -194,7 +204,8 @@ def test_scipy_says_the_same_of_all_that_is_not_finite(call):
 def test_scipy_says_the_same(call, axis):
     special = pytest.importorskip("scipy.special")
     x = ordinary((7, 30, 11), "float64")
-    np.testing.assert_allclose(call(x, axis=axis), getattr(special, call.__name__)(x, axis=axis), rtol=1e-13, atol=1e-15)
+    right = getattr(special, call.__name__)(x, axis=axis)
+    np.testing.assert_allclose(call(x, axis=axis), right, rtol=1e-13, atol=1e-15)
 
 
 # ---- axes --------------------------------------------------------------------------------------------
@@ -314,6 +325,16 @@ def test_lists_objects_long_doubles_and_other_byte_orders(call):
     for name in ("float16", "float32", "float64"):
         x = ordinary(300, name)
         assert same(call(arrays.swapped(x)), call(x))
+
+
+@every_call
+def test_long_doubles_beyond_float64_raise_no_warning(call):
+    """What float64 does not hold is inf, or 0."""
+    if np.finfo(np.longdouble).maxexp <= 1024:
+        pytest.skip("long double is float64")
+    x = np.array(["1e400", "1e-4000", "3", "-1e400"], np.longdouble)
+    for row, right in ((x, [inf, 0, 3, -inf]), (x[1:], [0, 3, -inf])):
+        assert same(call(row), call(np.array(right)))
 
 
 @every_call
@@ -462,10 +483,10 @@ def test_out_may_be_x_seen_otherwise(call):
 
 @both_maps
 @pytest.mark.parametrize(("out", "error", "say"), [
-    (np.empty(3), ValueError, "out must have the shape of x, (4,), not (3,)"),
-    (np.empty((4, 1)), ValueError, "out must have the shape of x, (4,), not (4, 1)"),
-    (np.empty((1, 4)), ValueError, "out must have the shape of x, (4,), not (1, 4)"),
-    (np.empty(()), ValueError, "out must have the shape of x, (4,), not ()"),
+    (np.empty(3), ValueError, "out must have the shape (4,), not (3,)"),
+    (np.empty((4, 1)), ValueError, "out must have the shape (4,), not (4, 1)"),
+    (np.empty((1, 4)), ValueError, "out must have the shape (4,), not (1, 4)"),
+    (np.empty(()), ValueError, "out must have the shape (4,), not ()"),
     (arrays.read_only(np.empty(4)), ValueError, "out must be writeable; it is read-only"),
     (np.broadcast_to(1.0, 4), ValueError, "out must be writeable; it is read-only"),
     (np.empty(4, int), TypeError, "out must be an array of floats, not int64"),
@@ -498,7 +519,7 @@ def test_a_refused_call_leaves_out_and_x_as_they_were(call):
 
 @pytest.mark.parametrize(("dtype", "layout", "length"), [
     ("float32", "C", 20), ("float32", "C", 5000), ("float64", "Fortran", 20), ("float64", "backwards", 500),
-    ("float32", "C", 3), ("float32", "C", 2_250_000),
+    ("float32", "C", 2_250_000),
 ])
 def test_the_number_of_threads_does_not_matter(dtype, layout, length):
     """More than 16 MB: one thread for each 4."""
@@ -608,31 +629,36 @@ def test_no_floating_point_flag_is_left_behind_by_threads(call):
         assert len(call(x, axis=1)) == len(x)
 
 
-@pytest.mark.parametrize(("name", "x"), [
+@pytest.fixture
+def modes(compile_c):
+    return compile_c(MODES)
+
+
+SUBNORMAL = [
     ("float64", [0, -713, -740]), ("float64", [-713, 0]), ("float64", [5e-324, 1e-310]), ("float32", [0, -95, -100]),
     ("float32", [1e-40, 1e-45]), ("float64", [0, -5e-324]), ("float16", [0, -12]), ("bfloat16", [0, -90]),
-])
-def test_flush_to_zero_changes_nothing(name, x, compile_c):
-    with np.errstate(all="ignore"):
-        row = np.array(x, np.float64).astype(dtype_of(name))
-    for length in (len(row), 300):
-        rows = np.resize(row, (5, length))
-        right = answers(rows, axis=1)
-        shares = canonical(ff.softmax(rows, axis=1, out=np.empty(rows.shape)))
-        with flush_to_zero(compile_c):
-            found = answers(rows, axis=1), ff.softmax(rows, axis=1, out=np.empty(rows.shape))
-        assert found[0] == right and canonical(found[1]) == shares
+]
+
+
+def test_flush_to_zero_changes_nothing(modes):
+    for (name, row), length in itertools.product(SUBNORMAL, (2, 3, 300)):
+        with np.errstate(all="ignore"):
+            rows = np.resize(np.array(row, np.float64).astype(dtype_of(name)), (5, length))
+        right = answers(rows, axis=1), canonical(ff.softmax(rows, axis=1, out=np.empty(rows.shape)))
+        with flush_to_zero(modes):
+            found = answers(rows, axis=1), canonical(ff.softmax(rows, axis=1, out=np.empty(rows.shape)))
+        assert found == right, (name, row, length)
     subnormal = np.array([[1e-310]])
-    with flush_to_zero(compile_c):
+    with flush_to_zero(modes):
         found = ff.logsumexp(subnormal, axis=1), ff.logsumexp(subnormal.astype(object))
     assert found[0].tobytes() == found[1].tobytes() == subnormal.tobytes()
 
 
-def test_flush_to_zero_reaches_no_thread(compile_c):
+def test_flush_to_zero_reaches_no_thread(modes):
     """Threads begin with the modes of the one that starts them."""
     x = np.zeros((1_200_000, 2))
     x[:, 1] = -713
-    with ff.threads(2), flush_to_zero(compile_c):
+    with ff.threads(2), flush_to_zero(modes):
         found = ff.softmax(x, axis=1)
     assert np.count_nonzero(found.view(np.int64)) == x.size
 
@@ -643,7 +669,7 @@ def test_flush_to_zero_reaches_no_thread(compile_c):
 @pytest.mark.parametrize("layout", ["C", "Fortran", "every other", "swapped", "unaligned"])
 @pytest.mark.parametrize("axis", [None, 0, 1])
 def test_no_memory_of_the_datas_size_is_taken(layout, axis):
-    x = arrays.LAYOUTS[layout](ordinary((1000, 1000), "float32"))
+    x = arrays.LAYOUTS[layout](ordinary((600, 600), "float32"))
     for kept in ("float32", "float64"):
         out = np.empty(x.shape, kept)
         for call in MAPS.values():

@@ -16,13 +16,14 @@ The main calls:
 - `threads`, `set_num_threads`, `get_num_threads`, `cpu_info`: what a large call uses.
 """
 
+from fastfinite._binary_cross_entropy import LossInfo, binary_cross_entropy, binary_cross_entropy_with_logits
 from fastfinite._core import all_finite, has_inf, has_nan
-from fastfinite._cross_entropy import LossInfo, binary_cross_entropy, binary_cross_entropy_with_logits
+from fastfinite._cross_entropy import cross_entropy
 from fastfinite._elementwise import safe_divide, safe_log
 from fastfinite._info import cpu_info
 from fastfinite._report import NonFiniteError, ScanReport
 from fastfinite._scan import asarray_chkfinite, check_finite, nonfinite, scan
-from fastfinite._softmax import cross_entropy, log_softmax, logsumexp, softmax
+from fastfinite._softmax import log_softmax, logsumexp, softmax
 from fastfinite._standardize import inverse_standardize, standardize
 from fastfinite._statistics import (
     ColumnStats,

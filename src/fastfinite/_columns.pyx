@@ -15,21 +15,11 @@ from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastfinite._core cimport kernels, thread_count
 from fastfinite._kernels.table cimport *
+from fastfinite._native cimport *
 
 import numpy as np
 
 cnp.import_array()
-
-cdef extern from "_native.h" nogil:
-    ctypedef struct ff_environment:
-        pass
-    void ff_enter_environment(ff_environment*)
-    void ff_leave_environment(const ff_environment*)
-    void ff_swap_bytes(void* data, Py_ssize_t n, int width)
-    double FF_HUGE
-    double FF_TINY
-    ctypedef void (*ff_work)(void*) noexcept nogil
-    void ff_run_parallel(ff_work work, void* args, size_t size, int count)
 
 cdef enum:
     MAX_AXES = 64

@@ -16,21 +16,13 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastfinite._kernels.table cimport *
+from fastfinite._native cimport *
 
 import os
 import numpy as np
 from fastfinite import _formats, _threads
 
 cnp.import_array()
-
-cdef extern from "_native.h" nogil:
-    int ff_load_flag(int*)
-    void ff_raise_flag(int*)
-    int ff_x86_level()
-    ctypedef void (*ff_work)(void*) noexcept nogil
-    void ff_run_parallel(ff_work work, void* args, size_t size, int count)
-    int FF_MAX_THREADS
-    const char* FF_COMPILER
 
 include "_layout.pxi"
 
@@ -631,3 +623,24 @@ def has_inf(x):
     (True, False)
     """
     return answer(x, INF_ONLY)
+
+
+# ---- for the losses -----------------------------------------------------------------------------------
+
+# Element types by the numbers of the kernel table, and those whose terms are of the quick tier.
+ELEMENT_KINDS = {"float16": HALF, "float32": SINGLE, "float64": DOUBLE, "bfloat16": BRAIN, "bool": BOOLEAN, "int8": INT8,
+                 "uint8": UINT8, "int16": INT16, "uint16": UINT16, "int32": INT32, "uint32": UINT32, "int64": INT64,
+                 "uint64": UINT64}
+QUICK_KINDS = (HALF, SINGLE, BRAIN)
+LOSS_OF_LOGITS, LOSS_OF_PROBABILITIES = OF_LOGITS, OF_PROBABILITIES
+TIER_SINGLES, TIER_WIDENED, TIER_DOUBLES = SINGLES, WIDENED, DOUBLES
+
+
+def undisturbed(function, *arguments):
+    """Call a function in the default floating-point environment: subnormals count whatever another library has set."""
+    cdef ff_environment saved
+    ff_enter_environment(&saved)
+    try:
+        return function(*arguments)
+    finally:
+        ff_leave_environment(&saved)

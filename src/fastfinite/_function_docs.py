@@ -5,7 +5,7 @@ Parameters
 ----------
 x : array_like
     {domain} of any shape: float16, float32, float64, bfloat16; integers promote as in `numpy.exp`. pandas, xarray
-    and dask objects and torch's CPU tensors come back as their own kind.
+    and dask objects and torch's CPU tensors (not of bfloat16) come back as their own kind.
 out : ndarray or tuple of ndarray, optional
     Where to put the result; `x` itself to work in place.
 where : array_like, default True
@@ -62,11 +62,11 @@ DOCS = {
         "Real numbers",
         "log_sigmoid : Its log, exact where the sigmoid is 0 or 1.\n"
         "sigmoid_grad : Its derivative.\nlogit : Its inverse.",
-        _table([("-inf", "0"), ("below -103.97 (float32), -745.13 (float64)", "0"), ("-1e-310, -0, 0, 1e-310", "0.5"),
+        _table([("-inf", "0"), ("below -103.97 (float32), -745.13 (float64)", "0"), ("-0, 0, subnormal numbers", "0.5"),
                 ("above 17.33 (float32), 37.43 (float64)", "1"), ("inf", "1"), ("nan", "nan")]),
         "sigmoid(-x) is 1 - sigmoid(x). Where the result is 1 the loss cannot see the difference any more: take\n"
         "`log_sigmoid` or a loss of logits. The derivative is `sigmoid_grad`.",
-        "0.502", "0.8", "1.5",
+        "0.502", "0.95", "1.5",
         "exp by reduction with ln(2) and a minimax polynomial; in float64 with the parts that rounding loses, and a\n"
         "quotient corrected by its remainder.",
         ">>> ff.sigmoid(np.array([-1000.0, -710.0, 0.0, 2.0]))\n"
@@ -77,9 +77,9 @@ DOCS = {
         "Real numbers",
         "sigmoid : The function itself.",
         _table([("-inf, inf", "0"), ("-0, 0", "0.25"), ("nan", "nan")]),
-        "s * (1 - s) is 0 from x = 37 on in float64, since s is 1 there; this is 4.2e-18 at 40, as it should be.\n"
+        "s * (1 - s) is 0 from x = 37.43 on in float64, since s is 1 there; this is 4.2e-18 at 40, as it should be.\n"
         "It is even: the same for -x, bit by bit. Its derivative is sigmoid_grad(x) * (1 - 2 * sigmoid(x)).",
-        "0.502", "0.9", "1.6",
+        "0.502", "0.95", "1.6",
         "e / (1 + e)**2 with e = exp(-abs(x)), as for `sigmoid`.",
         ">>> ff.sigmoid_grad(np.array([0.0, 40.0, -800.0]))\n"
         "array([2.50000000e-01, 4.24835426e-18, 0.00000000e+00])",
@@ -88,10 +88,10 @@ DOCS = {
         "The log of the sigmoid, -log(1 + exp(-x)), which neither overflows nor is cut off.",
         "Real numbers",
         "sigmoid : Without the log.\nsoftplus : The same with both signs turned.",
-        _table([("-inf", "-inf"), ("-0, 0", "-log(2)"), ("large", "-exp(-x), down to the subnormal numbers"),
-                ("inf", "-0"), ("nan", "nan")]),
+        _table([("-inf", "-inf"), ("very negative", "x"), ("-0, 0", "-log(2)"),
+                ("large", "-exp(-x), down to the subnormal numbers"), ("inf", "-0"), ("nan", "nan")]),
         "log_sigmoid(x) is -softplus(-x). The derivative is sigmoid(-x).",
-        "0.502", "0.9", "2",
+        "0.503", "0.95", "2",
         "min(x, 0) - log(1 + e) with e = exp(-abs(x)); the log by the series of the inverse hyperbolic tangent in\n"
         "float64, and a minimax polynomial in float32.",
         ">>> ff.log_sigmoid(np.array([-1000.0, 0.0, 40.0]))\n"
@@ -102,9 +102,9 @@ DOCS = {
         "Real numbers",
         "log_sigmoid : The same with both signs turned.",
         _table([("-inf", "0"), ("very negative", "exp(x), down to the subnormal numbers"), ("-0, 0", "log(2)"),
-                ("inf", "inf"), ("nan", "nan")]),
+                ("large", "x"), ("inf", "inf"), ("nan", "nan")]),
         "The derivative is sigmoid(x).",
-        "0.502", "0.9", "2",
+        "0.503", "0.95", "2",
         "max(x, 0) + log(1 + e) with e = exp(-abs(x)), as for `log_sigmoid`.",
         ">>> ff.softplus(np.array([-40.0, 0.0, 1000.0]))\n"
         "array([4.24835426e-18, 6.93147181e-01, 1.00000000e+03])",
@@ -115,7 +115,7 @@ DOCS = {
         "sigmoid : Its inverse.",
         _table([("below 0, above 1", "nan"), ("-0, 0", "-inf"), ("0.5", "0"), ("1", "inf"), ("nan", "nan")]),
         "Exact near 1/2 too, where the log of the odds is close to 0. The derivative is 1 / (p * (1 - p)).",
-        "0.51", "0.8", "3",
+        "0.511", "0.9", "3",
         "the log of the odds with their remainder, as for `safe_log`.",
         ">>> ff.logit(np.array([0.0, 0.25, 0.5, 1.0, 1.5]))\n"
         "array([       -inf, -1.09861229,  0.        ,         inf,         nan])",

@@ -1,12 +1,7 @@
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-def undisturbed(function: Callable[_P, _T], *arguments: _P.args, **keywords: _P.kwargs) -> _T: ...
 def run(
     loss: int,
     arrays: list[NDArray[Any] | None],

@@ -8,29 +8,18 @@
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.math cimport isfinite
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 cimport numpy as cnp
 from fastfinite._core cimport kernels, thread_count
 from fastfinite._kernels.table cimport *
+from fastfinite._native cimport *
 
 cnp.import_array()
 
-cdef extern from "_native.h" nogil:
-    ctypedef struct ff_environment:
-        pass
-    void ff_enter_environment(ff_environment*)
-    void ff_leave_environment(const ff_environment*)
-    void ff_prefetch(const void*)
-    ctypedef void (*ff_work)(void*) noexcept nogil
-    void ff_run_parallel(ff_work work, void* args, size_t size, int count)
-
-include "_walk.pxi"
+include "_tiles.pxi"
 
 cdef enum:
     BLOCK = 65536
-    MOST_THREADS = 64
     LINE = 64
     AHEAD = 2048
     FAR = 1 << 20
@@ -45,9 +34,9 @@ cdef enum:              # operands of a loss
     GRAD_OUT
     LAST_OPERAND
 
-ctypedef struct Sum:
-    double value
-    double rest
+cdef double[FLOATS] _largest
+_largest[HALF], _largest[SINGLE], _largest[DOUBLE], _largest[BRAIN] = (
+    65504.0, 2.0 ** 128 - 2.0 ** 104, 2.0 ** 1023 * (2.0 - 2.0 ** -52), 2.0 ** 128 - 2.0 ** 120)
 
 ctypedef struct Job:
     Walk walk
@@ -135,14 +124,14 @@ cdef bint sum_products(const Job* job, Py_ssize_t block) noexcept nogil:
         kernels.step[job.loss](&state, &tile)
         start += n
     kernels.take_logs(&state)
-    job.sums[block].value, job.sums[block].rest = state.value, state.rest
-    return not state.odd and state.value >= <double>(stop - block * BLOCK) / MAP_TILE
+    job.sums[block] = state.sum
+    return not state.odd and state.sum.value >= <double>(stop - block * BLOCK) / MAP_TILE
 
 
 cdef inline void read(const Job* job, LossTile* tile, Py_ssize_t start, Py_ssize_t n, double* label, double* prediction,
                       double* raw) noexcept nogil:
     cdef bint single = job.tier == SINGLES
-    tile.length, tile.filled = n, (n + MAP_UNIT - 1) // MAP_UNIT * MAP_UNIT
+    tile.length, tile.filled = n, filled(n)
     tile.label = as_read(job, LABEL, single, start, n, 0.0, label, raw)
     tile.prediction = as_read(job, PREDICTION, single, start, n, 0.5, prediction, raw)
 
@@ -175,13 +164,22 @@ cdef void run_block(Share* share, Py_ssize_t block) noexcept nogil:
         share.bad_weight |= tile.bad_weight
         share.bad_pos_weight |= tile.bad_pos_weight
         if tile.grad != NULL:
+            if job.loss == OF_PROBABILITIES and job.floor > 0.0:
+                limit(tile.grad, _largest[job.walk.operand[GRAD_OUT].kind], n)
             put(&job.walk, GRAD_OUT, start, n, tile.grad, buffers[6])
         if job.walk.operand[LOSS_OUT].data != NULL:
             put(&job.walk, LOSS_OUT, start, n, tile.loss, buffers[6])
         if job.summed:
-            add(&sum, kernels.total(tile.loss, n))
+            kernels.add_total(&sum, tile.loss, n)
         start += n
     job.sums[block] = sum
+
+
+cdef inline void limit(double* x, double most, Py_ssize_t n) noexcept nogil:
+    """Where logs have a floor, gradients have a ceiling: the largest number of their type. nan passes."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = most if x[i] > most else -most if x[i] < -most else x[i]
 
 
 cdef inline bint only_sum(const Job* job) noexcept nogil:
@@ -193,13 +191,6 @@ cdef inline bint only_sum(const Job* job) noexcept nogil:
         if job.walk.operand[which].data != NULL:
             return False
     return not job.counted
-
-
-cdef inline void add(Sum* sum, double x) noexcept nogil:
-    """Two-sum: the rest is what the addition lost."""
-    cdef double value = sum.value + x, part = value - sum.value
-    sum.rest += (sum.value - (value - part)) + (x - part)
-    sum.value = value
 
 
 cdef inline double element(const void* tile, bint single, Py_ssize_t i) noexcept nogil:
@@ -222,17 +213,7 @@ cdef void count(Share* share, const LossTile* tile, Py_ssize_t n) noexcept nogil
             share.saturated += x < job.lowest or x > job.highest
 
 
-# ---- the calls ----------------------------------------------------------------------------------------
-
-def undisturbed(function, *arguments):
-    """Call a function in the default floating-point environment: subnormals count whatever another library has set."""
-    cdef ff_environment saved
-    ff_enter_environment(&saved)
-    try:
-        return function(*arguments)
-    finally:
-        ff_leave_environment(&saved)
-
+# ---- the call -----------------------------------------------------------------------------------------
 
 def run(int loss, list arrays, list kinds, int tier, double floor, double grad_scale=1, tuple saturation=(0, 0),
         bint summed=False, bint counted=False):
@@ -246,11 +227,12 @@ def run(int loss, list arrays, list kinds, int tier, double floor, double grad_s
     cdef Py_ssize_t blocks, nbytes
     cdef int nthreads, i
     cdef Sum sum
+    cdef ff_environment saved
     memset(&job, 0, sizeof(Job))
     job.loss, job.tier, job.floor, job.grad_scale = loss, tier, floor, grad_scale
     job.summed, job.counted = summed, counted
     job.lowest, job.highest = saturation
-    describe(&job.walk, arrays, kinds)
+    describe_walk(&job.walk, arrays, kinds)
     blocks = (job.walk.n + BLOCK - 1) // BLOCK
     nbytes = job.walk.n * (job.walk.operand[LABEL].itemsize + job.walk.operand[PREDICTION].itemsize)
     nthreads = thread_count(nbytes, min(blocks, <Py_ssize_t>MOST_THREADS))
@@ -275,23 +257,11 @@ def run(int loss, list arrays, list kinds, int tier, double floor, double grad_s
         shares[0].floored += shares[i].floored
         shares[0].saturated += shares[i].saturated
         shares[0].nans += shares[i].nans
-    result = add_blocks(&job, blocks)
-    PyMem_RawFree(job.sums)
-    flags = (shares[0].bad_label, shares[0].bad_prob, shares[0].bad_weight, shares[0].bad_pos_weight)
-    return result, flags, (shares[0].floored, shares[0].saturated, shares[0].nans)
-
-
-cdef double add_blocks(const Job* job, Py_ssize_t blocks):
-    cdef Sum sum
-    cdef Py_ssize_t block
-    cdef ff_environment saved
     sum.value = sum.rest = 0.0
     ff_enter_environment(&saved)
-    for block in range(blocks):
-        add(&sum, job.sums[block].value)
-        sum.rest += job.sums[block].rest
-    # A sum that is inf or nan leaves a rest that means nothing.
-    if isfinite(sum.value):
-        sum.value += sum.rest
+    kernels.add_sums(&sum, job.sums, blocks)
+    settle(&sum)
     ff_leave_environment(&saved)
-    return sum.value
+    PyMem_RawFree(job.sums)
+    flags = (shares[0].bad_label, shares[0].bad_prob, shares[0].bad_weight, shares[0].bad_pos_weight)
+    return sum.value, flags, (shares[0].floored, shares[0].saturated, shares[0].nans)

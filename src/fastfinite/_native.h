@@ -1,4 +1,5 @@
-/* What Cython cannot say: prefetch, byte order, atomics, processor features, and threads that live for one call. */
+/* What Cython cannot say: prefetch, byte order, atomics, arithmetic with what it loses, the floating-point environment,
+   processor features, and threads that live for one call. */
 #ifndef FASTFINITE_NATIVE_H
 #define FASTFINITE_NATIVE_H
 
@@ -8,6 +9,9 @@
 
 #if defined(__FAST_MATH__)
 #error "fastfinite computes exact sums and tests for nan: build it without -ffast-math"
+#endif
+#if defined(_MSC_VER) && !defined(__clang__)
+#pragma fp_contract(off)
 #endif
 #if defined(__i386__) && !defined(__SSE2_MATH__)
 #error "fastfinite needs float64 arithmetic without excess precision: build it with -msse2 -mfpmath=sse"
@@ -55,7 +59,13 @@
 
 /* One rounding where the level has the instruction; without it a call of the library's fma would cost 50 times as much
    (and the error of a product comes from halves, Dekker 1971). */
-#if defined(__FMA__) || defined(__AVX2__) || defined(__aarch64__) || defined(_M_ARM64) || defined(__FP_FAST_FMA)
+#if defined(__FMA__) || defined(__aarch64__) || defined(_M_ARM64) || defined(__FP_FAST_FMA) || \
+    (defined(_MSC_VER) && defined(__AVX2__))
+#define FF_HAS_FMA 1
+#else
+#define FF_HAS_FMA 0
+#endif
+#if FF_HAS_FMA
 #include <math.h>
 #define ff_fma(a, b, c) fma(a, b, c)
 #define ff_fma32(a, b, c) fmaf(a, b, c)
@@ -72,7 +82,7 @@ static inline double ff_product_error(double a, double b, double product)
 #endif
 
 /* numerator - quotient * divisor, rounded once: what a rounded division left over. */
-#if defined(__FMA__) || defined(__AVX2__) || defined(__aarch64__) || defined(_M_ARM64) || defined(__FP_FAST_FMA)
+#if FF_HAS_FMA
 #define ff_left_over(numerator, quotient, divisor) fma(-(quotient), divisor, numerator)
 #else
 static inline double ff_left_over(double numerator, double quotient, double divisor)
@@ -81,6 +91,18 @@ static inline double ff_left_over(double numerator, double quotient, double divi
     return (numerator - product) - ff_product_error(quotient, divisor, product);
 }
 #endif
+
+/* What a sum and a difference lost (Knuth's two-sum), whatever the order of sizes; of a difference that is not finite, 0. */
+static inline double ff_sum_rest(double a, double b, double sum)
+{
+    double part = sum - a;
+    return (a - (sum - part)) + (b - part);
+}
+static inline double ff_difference_rest(double a, double b, double difference)
+{
+    double rest = ff_sum_rest(a, -b, difference);
+    return difference - difference == 0 ? rest : 0;
+}
 
 static inline uint64_t ff_bits(double x)
 {
@@ -128,6 +150,11 @@ static inline float ff_float(uint32_t bits)
 
 /* The floating-point environment of a computation: subnormals kept, rounding to nearest, no trap; and the caller's
    environment, its exception flags too, given back afterwards. */
+#if defined(__GNUC__) || defined(__clang__)
+#define ff_barrier() __asm__ volatile("" : : : "memory")
+#else
+#define ff_barrier() _ReadWriteBarrier()
+#endif
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
 typedef unsigned int ff_environment;
@@ -135,8 +162,13 @@ static inline void ff_enter_environment(ff_environment *saved)
 {
     *saved = _mm_getcsr();
     _mm_setcsr(0x1f80);
+    ff_barrier();       /* what is read and written between the two is computed between them */
 }
-static inline void ff_leave_environment(const ff_environment *saved) { _mm_setcsr(*saved); }
+static inline void ff_leave_environment(const ff_environment *saved)
+{
+    ff_barrier();
+    _mm_setcsr(*saved);
+}
 #elif defined(__aarch64__) && defined(__GNUC__)
 typedef struct {
     uint64_t control, status;

@@ -3,6 +3,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+SOFTMAX: int
+LOG_SOFTMAX: int
+LOGSUMEXP: int
+CROSS_ENTROPY: int
+
 def run(
     task: int,
     arrays: list[NDArray[Any] | None],
@@ -13,4 +18,5 @@ def run(
     weight: NDArray[np.float64] | None,
     grad_scale: float,
     with_result: bool,
-) -> NDArray[np.float64] | None: ...
+) -> tuple[NDArray[np.float64] | None, float]: ...
+def round_into(out: NDArray[Any], kind: int, values: NDArray[np.float64]) -> None: ...

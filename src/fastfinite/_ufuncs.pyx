@@ -1,21 +1,24 @@
 """The elementwise functions, as NumPy ufuncs over the kernels.
 
-(a) A loop of a ufunc goes through its elements by tiles of MAP_TILE: widened to float64, mapped, rounded once. float64
-    that lies end to end is read where it is. Division of float32 and float64 has kernels of its own.
+(a) A loop of a ufunc goes through its elements by tiles of MAP_TILE, read and written where they are if they lie end to
+    end, else by way of the stack.
 (b) Large calls are spread over threads here, inside the loop, which NumPy calls without the GIL. The parts are elements
     on their own, so nothing depends on where they are cut.
-(c) Next to no call is worth a floating-point exception: the loops run in the default environment (subnormals kept, no
-    traps) and leave no flag behind, so none of these functions ever warns.
+(c) The loops run in the default floating-point environment (subnormals kept, no traps) and leave no flag behind, so none
+    of these functions ever warns. A loop has no way to raise: a setting of threads that is no number leaves it to one.
 (d) Loops for bfloat16 are registered when a user-defined dtype is first met: ml_dtypes may be imported before or after.
 """
 
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastfinite._core cimport kernels, thread_count
 from fastfinite._kernels.table cimport *
+from fastfinite._native cimport *
 
+import _thread
 import math
 import sys
 import numpy as np
@@ -24,16 +27,8 @@ from fastfinite import _formats, _function_docs
 cnp.import_array()
 cnp.import_ufunc()
 
-cdef extern from "_native.h" nogil:
-    ctypedef struct ff_environment:
-        pass
-    void ff_enter_environment(ff_environment*)
-    void ff_leave_environment(const ff_environment*)
-    void ff_prefetch(const void*)
-    void ff_prefetch_write(const void*)
-    ctypedef void (*ff_work)(void*) noexcept nogil
-    void ff_run_parallel(ff_work work, void* args, size_t size, int count)
-    int FF_MAX_THREADS
+cdef extern from "Python.h":
+    int Py_AddPendingCall(int (*function)(void*) except -1, void* argument)
 
 cdef enum:
     MOST_OPERANDS = 3
@@ -41,6 +36,7 @@ cdef enum:
     AHEAD = 1024            # bytes that inputs and output are prefetched ahead
     FAR_TILE_BYTES = 512    # of a tile out of cache: more lines at once than can be on their way hold up the loads
     FAR = 1 << 20           # bytes from which an array is not in the second-level cache, and prefetching pays
+    MOST_THREADS = 64
     WORTH_THREADS = 1 << 20 # elements below which no thread is thought of
 
 # What the loop of a ufunc is for; NumPy hands it to the loop.
@@ -58,6 +54,7 @@ ctypedef struct Part:
     Py_ssize_t out_stride
     Py_ssize_t n
     bint apart                  # the output shares no memory with an operand
+    bint in_steps               # an element may be read after one before it was written, and must see it
 
 cdef Py_ssize_t[FLOATS] _itemsize = [2, 4, 8, 2]
 # The log of the smallest positive number of each kind, which the log of the others is taken for.
@@ -78,7 +75,7 @@ cdef void run(void* argument) noexcept nogil:
     cdef const char* at
     cdef char* out
     cdef bint far = part.n * itemsize >= FAR
-    cdef Py_ssize_t tile = FAR_TILE_BYTES // itemsize if far else MAP_TILE
+    cdef Py_ssize_t tile = 1 if part.in_steps else FAR_TILE_BYTES // itemsize if far else MAP_TILE
     cdef bint direct = part.out_stride == itemsize and part.apart
     cdef ff_environment saved
     ff_enter_environment(&saved)
@@ -116,13 +113,13 @@ cdef void run(void* argument) noexcept nogil:
             kernels.map[kind](part.loop.function, out, operand[0], operand[1], operand[2], filled)
         else:
             kernels.map[kind](part.loop.function, result, operand[0], operand[1], operand[2], filled)
-            spread(out, part.out_stride, result, itemsize, n)
+            store_strided(out, part.out_stride, result, itemsize, n)
         start += n
     ff_leave_environment(&saved)
 
 
-cdef inline void spread(char* out, Py_ssize_t stride, const void* tile, Py_ssize_t itemsize,
-                        Py_ssize_t n) noexcept nogil:
+cdef inline void store_strided(char* out, Py_ssize_t stride, const void* tile, Py_ssize_t itemsize,
+                               Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     if stride == itemsize:
         memcpy(out, tile, n * itemsize)
@@ -153,6 +150,7 @@ cdef void run_loop(char** args, cnp.npy_intp* dimensions, cnp.npy_intp* steps, v
     """What NumPy calls."""
     cdef Part part
     cdef const Loop* loop = <const Loop*>data
+    cdef bint alone = False
     cdef int i
     part.loop, part.n = loop, dimensions[0]
     for i in range(MOST_OPERANDS):
@@ -160,16 +158,24 @@ cdef void run_loop(char** args, cnp.npy_intp* dimensions, cnp.npy_intp* steps, v
         part.data[i] = args[i] if i < loop.given else <char*>&_least_log[loop.kind]
         part.stride[i] = steps[i] if i < loop.given else 0
     part.out, part.out_stride = args[loop.given], steps[loop.given]
-    part.apart = True
+    part.apart, part.in_steps = True, part.out_stride == 0
     for i in range(loop.given):
         if meet(part.data[i], part.stride[i], part.out, part.out_stride, part.n, _itemsize[loop.kind]):
             part.apart = False
             if part.data[i] != part.out or part.stride[i] != part.out_stride:
-                # NumPy leaves it to loops that run in order to overwrite what they have read.
-                run(&part)
-                return
-    if part.n < WORTH_THREADS or part.out_stride == 0 or not run_parts(&part):
+                # NumPy lets an operand run ahead of the output, which then overwrites what has been read; in
+                # `accumulate` it is one element behind.
+                part.in_steps |= not runs_ahead(part.data[i], part.stride[i], part.out, part.out_stride)
+                alone = True
+    if alone or part.n < WORTH_THREADS or part.out_stride == 0 or not run_parts(&part):
         run(&part)
+
+
+cdef inline bint runs_ahead(const char* a, Py_ssize_t stride_a, const char* b, Py_ssize_t stride_b) noexcept nogil:
+    """Whether no element of a lies behind the same element of b, in the direction of both."""
+    if stride_b > 0:
+        return a >= b and stride_a >= stride_b
+    return a <= b and stride_a <= stride_b
 
 
 cdef inline bint meet(const char* a, Py_ssize_t stride_a, const char* b, Py_ssize_t stride_b, Py_ssize_t n,
@@ -182,7 +188,7 @@ cdef inline bint meet(const char* a, Py_ssize_t stride_a, const char* b, Py_ssiz
 
 cdef bint run_parts(const Part* whole) noexcept nogil:
     """Run a loop on several threads; false, with nothing done, where one is enough."""
-    cdef Part parts[64]
+    cdef Part parts[MOST_THREADS]
     cdef Py_ssize_t share, start
     cdef int count = wanted_threads(whole.n * _itemsize[whole.loop.kind]), i, j
     if count < 2:
@@ -200,17 +206,24 @@ cdef bint run_parts(const Part* whole) noexcept nogil:
 
 
 cdef int wanted_threads(Py_ssize_t nbytes) noexcept with gil:
-    # A loop has no way to tell of an error: a setting that is no number leaves it to one thread.
     try:
-        return thread_count(nbytes, 64)
+        return thread_count(nbytes, MOST_THREADS)
     except ValueError:
+        return 1
+    except BaseException as error:
+        # Python ran, and with it the handler of a signal: its exception is raised when the loop is over.
+        Py_INCREF(error)
+        Py_AddPendingCall(raise_later, <void*>error)
         return 1
 
 
-# ---- making the ufuncs -------------------------------------------------------------------------------
+cdef int raise_later(void* error) except -1:
+    exception = <object><PyObject*>error
+    Py_DECREF(exception)
+    raise exception
 
-cdef extern from "numpy/ndarraytypes.h":
-    int NPY_HALF
+
+# ---- making the ufuncs -------------------------------------------------------------------------------
 
 cdef extern from "numpy/ufuncobject.h":
     ctypedef struct PyArrayObject:
@@ -226,21 +239,24 @@ cdef extern from "numpy/ufuncobject.h":
         int nargs
         PyUFunc_TypeResolutionFunc* type_resolver
 
-# One row a ufunc: name, function, operands.
+# One row a ufunc: name, function, operands given, operands that the function reads.
 _UFUNCS = (
-    ("sigmoid", SIGMOID, 1),
-    ("sigmoid_grad", SIGMOID_GRAD, 1),
-    ("log_sigmoid", LOG_SIGMOID, 1),
-    ("softplus", SOFTPLUS, 1),
-    ("logit", LOGIT, 1),
-    ("_log", LOG_OR_FILL, 1),
-    ("_log_floor", LOG_FLOOR, 2),
-    ("_log_or_fill", LOG_OR_FILL, 2),
-    ("_divide", DIVIDE, 3),
+    ("sigmoid", SIGMOID, 1, 1),
+    ("sigmoid_grad", SIGMOID_GRAD, 1, 1),
+    ("log_sigmoid", LOG_SIGMOID, 1, 1),
+    ("softplus", SOFTPLUS, 1, 1),
+    ("logit", LOGIT, 1, 1),
+    ("_log", LOG_OR_FILL, 1, 2),
+    ("_log_floor", LOG_FLOOR, 2, 2),
+    ("_log_or_fill", LOG_OR_FILL, 2, 2),
+    ("_divide", DIVIDE, 3, 3),
 )
 
 cdef enum:
     UFUNCS = 9
+    NATIVE_KINDS = BRAIN    # those before it are NumPy's own
+
+assert len(_UFUNCS) == UFUNCS
 
 cdef Loop _loops[UFUNCS][FLOATS]
 cdef void* _datas[UFUNCS][FLOATS]
@@ -248,6 +264,7 @@ cdef char _types[UFUNCS][FLOATS * (MOST_OPERANDS + 1)]
 cdef cnp.PyUFuncGenericFunction[FLOATS] _functions
 cdef PyUFunc_TypeResolutionFunc* _resolve_by_numpy = NULL
 cdef int _brain_number = -1
+_registering = _thread.allocate_lock()
 _made = []      # the ufuncs, and the bytes that NumPy points into
 
 
@@ -270,30 +287,33 @@ cdef int register_brain_loops() except -1:
     bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
     if bfloat16 is None:
         return 0
-    number = np.dtype(bfloat16).num
-    for i in range(MOST_OPERANDS + 1):
-        numbers[i] = number
-    for i in range(UFUNCS):
-        cnp.PyUFunc_RegisterLoopForType(_made[i][0], number, <cnp.PyUFuncGenericFunction>run_loop, numbers,
-                                        &_loops[i][BRAIN])
-    _brain_number = number
+    with _registering:
+        if _brain_number >= 0:
+            return 0
+        number = np.dtype(bfloat16).num
+        for i in range(MOST_OPERANDS + 1):
+            numbers[i] = number
+        for i in range(UFUNCS):
+            cnp.PyUFunc_RegisterLoopForType(_made[i][0], number, <cnp.PyUFuncGenericFunction>run_loop, numbers,
+                                            &_loops[i][BRAIN])
+        _brain_number = number
     return 0
 
 
-def _make(int index, name, int function, int operands):
+def _make(int index, name, int function, int given, int operands):
     global _resolve_by_numpy
     cdef int kind, i
     cdef bytes name_bytes = name.encode(), doc = _function_docs.DOCS.get(name, "").encode()
     for kind in range(FLOATS):
         _functions[kind] = <cnp.PyUFuncGenericFunction>run_loop
         _loops[index][kind].function, _loops[index][kind].kind = function, kind
-        _loops[index][kind].given, _loops[index][kind].operands = operands, max(operands, _OPERANDS.get(function, 1))
+        _loops[index][kind].given, _loops[index][kind].operands = given, operands
         _datas[index][kind] = &_loops[index][kind]
-    for i in range(operands + 1):
-        _types[index][i] = NPY_HALF
-        _types[index][operands + 1 + i] = cnp.NPY_FLOAT
-        _types[index][2 * (operands + 1) + i] = cnp.NPY_DOUBLE
-    made = cnp.PyUFunc_FromFuncAndData(_functions, _datas[index], _types[index], BRAIN, operands, 1,
+    for i in range(given + 1):
+        _types[index][i] = cnp.NPY_FLOAT16
+        _types[index][given + 1 + i] = cnp.NPY_FLOAT
+        _types[index][2 * (given + 1) + i] = cnp.NPY_DOUBLE
+    made = cnp.PyUFunc_FromFuncAndData(_functions, _datas[index], _types[index], NATIVE_KINDS, given, 1,
                                        cnp.PyUFunc_None, name_bytes, doc, 0)
     _resolve_by_numpy = (<PyUFuncObject*>made).type_resolver
     (<PyUFuncObject*>made).type_resolver = resolve
@@ -310,6 +330,5 @@ def _fill_least_logs():
 
 
 _fill_least_logs()
-_OPERANDS = {LOG_OR_FILL: 2}
 for _index, _row in enumerate(_UFUNCS):
     _make(_index, *_row)

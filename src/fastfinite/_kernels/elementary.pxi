@@ -1,6 +1,6 @@
 # The elementary functions of one float64: exp, log, and the sigmoid family made of them.
 #
-# (a) Tiers: `quick_*` is for float32 and narrower: exact to some 2**-31, rounded once to the narrow type, so within
+# (a) Tiers: `quick_*` is for float32 and narrower: exact to some 2**-30, rounded once to the narrow type, so within
 #     0.51 units in the last place of it. `full_*` is for float64: carries what a rounding loses (head and tail),
 #     within 0.8 units. `single_log` is float32 throughout, twice as fast as the quick log, within 0.75 units; nothing
 #     less would hold the pace of NumPy's. None has a branch or a table, so that loops fill vectors at every level.
@@ -22,6 +22,9 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 cdef extern from "_native.h" nogil:
     double ff_fma(double, double, double)
     double ff_left_over(double numerator, double quotient, double divisor)
+    double ff_product_error(double, double, double product)
+    double ff_sum_rest(double a, double b, double sum)
+    double ff_difference_rest(double a, double b, double difference)
     uint64_t ff_bits(double)
     double ff_double(uint64_t)
     double ff_exponent(uint64_t)
@@ -60,16 +63,10 @@ cdef extern from * nogil:
     uint64_t RECIPROCAL_GUESS "FF_RECIPROCAL"
 
 
-cdef inline double two_sum_rest(double a, double b, double sum) noexcept nogil:
-    """What a + b lost (Knuth)."""
-    cdef double part = sum - a
-    return (a - (sum - part)) + (b - part)
-
-
 # ---- quick: for float32 and narrower -----------------------------------------------------------------
 
 cdef inline double quick_exp_minus(double x) noexcept nogil:
-    """exp(-x) for -110 <= x <= 110, nan of a float32's nan."""
+    """exp(-x) for -700 <= x <= 700, nan of a float32's nan."""
     cdef double shifted = ff_fma(x, -LOG2_E, ROUNDER)
     cdef double r = ff_fma(shifted - ROUNDER, LN2, x)       # k * ln(2) - (-x), small
     cdef double rr = r * r
@@ -238,8 +235,7 @@ cdef inline double sum_with_rest(double a, double b, double rest) noexcept nogil
     cdef double most = a if b < a else b
     cdef double least = b if b < a else a
     cdef double total = most + least
-    # What the rest is nothing beside may be inf.
-    return total if most > 1e30 else total + ((least - (total - most)) + rest)
+    return total if total == INFINITY else total + ((least - (total - most)) + rest)
 
 
 cdef inline double full_log(double f, double k, double delta) noexcept nogil:

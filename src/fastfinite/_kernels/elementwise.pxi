@@ -269,8 +269,9 @@ cdef inline void full_parts(double* high, double* low, const double* x, Py_ssize
     for i in range(n):
         size = fabs(x[i])
         head = full_exp_minus(most if most < size else size, &tail, &scale)
-        high[i] = head * scale * TWO_64TH
-        low[i] = tail * scale * TWO_64TH
+        # Where the tail might be subnormal it is rounded into the head, while both are of full precision.
+        high[i] = (head if size < 64.0 else head + tail) * scale * TWO_64TH
+        low[i] = tail * scale * TWO_64TH if size < 64.0 else 0.0
 
 
 cdef inline void full_logs(double* out, const double* x, const double* delta, Py_ssize_t n) noexcept nogil:
@@ -355,13 +356,15 @@ cdef void map_single(int function, void* out, const void* a, const void* b, cons
 
 cdef inline void map_widened(widen_kernel widen, narrow_kernel narrow, int function, void* out, const void* a,
                              const void* b, const void* c, Py_ssize_t n) noexcept nogil:
-    cdef double x[MAP_TILE]
-    cdef double y[MAP_TILE]
-    cdef double z[MAP_TILE]
-    cdef double result[MAP_TILE]
+    cdef double x[4 * MAP_TILE]
+    cdef double* y = x + MAP_TILE
+    cdef double* z = y + MAP_TILE
+    cdef double* result = z + MAP_TILE
     widen(x, a, n)
-    widen(y, b, n)
-    widen(z, c, n)
+    if function >= LOG_FLOOR:
+        widen(y, b, n)
+    if function == DIVIDE:
+        widen(z, c, n)
     quick_map(function, result, x, y, z, n)
     narrow(out, result, n)
 

@@ -27,8 +27,8 @@ cdef enum:
     PRODUCT_TILES = 32      # 128 factors of up to 2
 
 
-cdef inline double spread(double y) noexcept nogil:
-    """y - y**2: 0 for 0 and 1, and with the sign bit outside [0, 1] (-0 has it, too)."""
+cdef inline double variance(double y) noexcept nogil:
+    """y - y**2, that of a coin: 0 for 0 and 1, and with the sign bit outside [0, 1] (-0 has it, too)."""
     return ff_fma(-y, y, y)
 
 
@@ -48,7 +48,7 @@ cdef inline void logits(LossTile* tile, const float_t* y, const float_t* z, int 
     cdef Py_ssize_t i, n = tile.filled
     for i in range(n):
         size = fabs(<double>z[i])
-        odd |= not_finite(size) | ff_bits(spread(<double>y[i]))
+        odd |= not_finite(size) | ff_bits(variance(<double>y[i]))
         if tier == QUICK:
             high[i] = quick_exp_minus(most if most < size else size)
         else:
@@ -98,8 +98,10 @@ cdef inline void weighted_logits(LossTile* tile, const float_t* y, const float_t
         # Beside a subnormal exponential, products would multiply what it has been rounded by.
         if 700.0 < fabs(<double>z[i]) < INFINITY:
             one, zero = pos_weight[i] * <double>y[i], 1.0 - <double>y[i]
-            size = full_exp_minus(min(fabs(<double>z[i]), 746.0), &log1p[i], &rest[i])
-            size = (one + zero) * (size + log1p[i]) * rest[i] * TWO_64TH
+            # By halves, since a large weight may bring it back.
+            size = full_exp_minus(min(0.5 * fabs(<double>z[i]), 746.0), &log1p[i], &rest[i])
+            size = (size + log1p[i]) * rest[i] * TWO_64TH
+            size = (one + zero) * size * size
             loss[i] = size + (zero if z[i] > 0 else one) * fabs(<double>z[i])
 
 
@@ -108,7 +110,7 @@ cdef inline double weighted_sum(double y, double z, double weight, double log1p,
     cdef double one = weight * y, zero = 1.0 - y
     cdef double one_rest = ff_product_error(weight, y, one), zero_rest = (1.0 - zero) - y
     cdef double both = one + zero
-    cdef double both_rest = two_sum_rest(one, zero, both) + (one_rest + zero_rest)
+    cdef double both_rest = ff_sum_rest(one, zero, both) + (one_rest + zero_rest)
     cdef double part = zero if z > 0.0 else one
     cdef double part_rest = zero_rest if z > 0.0 else one_rest
     cdef double base = part * fabs(z), product = both * log1p
@@ -117,26 +119,28 @@ cdef inline double weighted_sum(double y, double z, double weight, double log1p,
     return sum_with_rest(base, product, rest + part_rest)
 
 
-cdef inline void grad_factors(double* factor, const LossTile* tile) noexcept nogil:
-    """Before anything is divided, so that no gradient overflows that is representable."""
+cdef inline void grad_factors(double* weight_of, double* factor, const LossTile* tile) noexcept nogil:
+    """Weights, and these times the scale: before anything is divided, so that no gradient overflows that need not."""
     cdef const double* weight = tile.weight
     cdef double scale = tile.grad_scale
     cdef Py_ssize_t i, n = tile.filled
     for i in range(n):
-        factor[i] = scale
+        weight_of[i] = 1.0
     if weight != NULL:
-        for i in range(n):
-            factor[i] = scale * weight[i]
+        memcpy(weight_of, weight, n * sizeof(double))
+    for i in range(n):
+        factor[i] = scale * weight_of[i]
 
 
 cdef inline void logit_gradients(LossTile* tile, const float_t* y, const float_t* z, const double* high) noexcept nogil:
     cdef const double* pos_weight = tile.pos_weight
     cdef double* grad = tile.grad
     cdef double positive[MAP_TILE]
+    cdef double weight[MAP_TILE]
     cdef double factor[MAP_TILE]
     cdef double near, far
     cdef Py_ssize_t i, n = tile.filled
-    grad_factors(factor, tile)
+    grad_factors(weight, factor, tile)
     for i in range(n):
         positive[i] = <double>y[i]
     if pos_weight != NULL:
@@ -147,7 +151,7 @@ cdef inline void logit_gradients(LossTile* tile, const float_t* y, const float_t
         far = near * high[i]
         near, far = near if z[i] > 0 else far, far if z[i] > 0 else near
         near = ((1.0 - <double>y[i]) * near - positive[i] * far) * factor[i]
-        grad[i] = 0.0 if factor[i] == 0.0 else near
+        grad[i] = 0.0 if weight[i] == 0.0 else near
 
 
 cdef inline void odd_logits(LossTile* tile, const float_t* y, const float_t* z) noexcept nogil:
@@ -181,9 +185,9 @@ cdef inline void probabilities(LossTile* tile, const float_t* y, const float_t* 
         rest = 1.0 - prob
         value[i] = prob if label == 1.0 else rest
         lost[i] = 0.0 if label == 1.0 else (1.0 - rest) - prob
-        soft |= ff_bits(spread(label))
+        soft |= ff_bits(variance(label))
         # 0 less 1 has the sign bit, too: probabilities 0 and 1 are looked at where there is no floor.
-        odd |= (ff_bits(spread(prob)) - 1) | ff_bits(spread(label))
+        odd |= ff_bits(variance(prob)) | (ff_bits(variance(prob)) - 1) | ff_bits(variance(label))
     if soft:
         soft_probabilities(tile, y, p, tier)
     else:
@@ -243,7 +247,7 @@ cdef inline void soft_probabilities(LossTile* tile, const float_t* y, const floa
         rest += ff_product_error(zero, of_zero[i], sum)
         zero = sum
         sum = one + zero
-        loss[i] = 0.0 - (sum + (two_sum_rest(one, zero, sum) + rest))
+        loss[i] = 0.0 - (sum + (ff_sum_rest(one, zero, sum) + rest))
 
 
 cdef inline void odd_probabilities(LossTile* tile, const float_t* y, const float_t* p) noexcept nogil:
@@ -262,16 +266,17 @@ cdef inline void probability_gradients(LossTile* tile, const float_t* y, const f
     """(1 - y) / (1 - p) - y / p; the derivative is 0 where the floor is taken."""
     cdef double* grad = tile.grad
     cdef Py_ssize_t n = tile.filled
+    cdef double weight[MAP_TILE]
     cdef double factor[MAP_TILE]
     cdef double prob, rest, one, zero, floor = tile.floor
     cdef Py_ssize_t i
-    grad_factors(factor, tile)
+    grad_factors(weight, factor, tile)
     for i in range(n):
         prob, rest = <double>p[i], 1.0 - <double>p[i]
         one, zero = <double>y[i], 1.0 - <double>y[i]
         one = 0.0 if (one == 0.0) | (prob < floor) else one * factor[i] / prob
         zero = 0.0 if (zero == 0.0) | (rest < floor) else zero * factor[i] / rest
-        grad[i] = 0.0 if factor[i] == 0.0 else zero - one
+        grad[i] = 0.0 if weight[i] == 0.0 else zero - one
 
 
 # ---- sums ----------------------------------------------------------------------------------------------
@@ -300,6 +305,7 @@ cdef double total(double* loss, Py_ssize_t length) noexcept nogil:
 cdef void logits_step(ProductSum* state, const LossTile* tile) noexcept nogil:
     cdef const float* y = <const float*>tile.label
     cdef const float* z = <const float*>tile.prediction
+    cdef double weight[MAP_TILE]
     cdef double factor[MAP_TILE]
     cdef double base[MAP_TILE]
     cdef double size, label, least = ff_opaque(0.0), most = ff_opaque(110.0)
@@ -312,7 +318,7 @@ cdef void logits_step(ProductSum* state, const LossTile* tile) noexcept nogil:
     for i in range(n):
         size, label = <double>z[i], <double>y[i]
         base[i] = ff_fma(-label, size, least if least > size else size)
-        odd |= ff_bits(spread(label))
+        odd |= ff_bits(variance(label))
     for i in range(tile.length, MAP_TILE):
         factor[i], base[i] = 1.0, 0.0
     for i in range(QUARTER):
@@ -332,8 +338,8 @@ cdef void probabilities_step(ProductSum* state, const LossTile* tile) noexcept n
     cdef Py_ssize_t i, n = tile.filled
     for i in range(n):
         x, label = <double>p[i], <double>y[i]
-        soft |= ff_bits(spread(label))
-        odd |= ff_bits(spread(x)) - edge
+        soft |= ff_bits(variance(label))
+        odd |= ff_bits(variance(x)) | (ff_bits(variance(x)) - edge)
         value[i] = larger(x if label == 1.0 else 1.0 - x, floor)
     for i in range(tile.length, MAP_TILE):
         value[i] = 1.0
@@ -356,7 +362,7 @@ cdef void take_logs(ProductSum* state) noexcept nogil:
     """Into the sum with what the products hold, and begin anew."""
     cdef double f[QUARTER]
     cdef double k[QUARTER]
-    cdef double value, part, sign = state.sign
+    cdef double part, sign = state.sign
     cdef Py_ssize_t i
     for i in range(QUARTER):
         f[i] = split(state.product[i], &k[i])
@@ -366,12 +372,27 @@ cdef void take_logs(ProductSum* state) noexcept nogil:
         state.product[i], state.exponent[i], state.base[i] = 1.0, 0.0, 0.0
     state.tiles = 0
     part = fold(f, QUARTER)
-    value = state.value + part
-    state.rest += two_sum_rest(state.value, part, value)
-    state.value = value
+    add_to(&state.sum, part)
 
 
 # ---- weights -----------------------------------------------------------------------------------------
+
+cdef inline void add_to(Sum* sum, double x) noexcept nogil:
+    cdef double value = sum.value + x
+    sum.rest += ff_sum_rest(sum.value, x, value)
+    sum.value = value
+
+
+cdef void add_total(Sum* sum, double* x, Py_ssize_t length) noexcept nogil:
+    add_to(sum, total(x, length))
+
+
+cdef void add_sums(Sum* sum, const Sum* others, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        add_to(sum, others[i].value)
+        sum.rest += others[i].rest
+
 
 cdef void weigh(LossTile* tile) noexcept nogil:
     """Times the weight; a weight of 0 makes 0 of inf and nan, too."""
@@ -419,4 +440,4 @@ cdef void fill_losses(KernelTable* table) noexcept:
     table.step[OF_LOGITS], table.step[OF_PROBABILITIES] = logits_step, probabilities_step
     table.take_logs = take_logs
     table.weigh = weigh
-    table.total = total
+    table.total, table.add_total, table.add_sums = total, add_total, add_sums

@@ -4,13 +4,6 @@
 #     remains is log(1 + rest), which keeps its relative accuracy when one class is all but certain.
 # (b) Each element comes with the largest of its own row, so that a tile may hold many short rows.
 
-cdef inline double difference_rest(double a, double b, double difference) noexcept nogil:
-    """What a - b lost (Knuth), 0 of what is not finite."""
-    cdef double part = difference - a
-    cdef double rest = (a - (difference - part)) - (b + part)
-    return rest if fabs(difference) < INFINITY else 0.0
-
-
 cdef double largest_of(const double* x, Py_ssize_t n) noexcept nogil:
     """The largest of at most MAP_TILE numbers; nan if one is."""
     cdef double part[MAP_TILE]
@@ -29,21 +22,21 @@ cdef double largest_of(const double* x, Py_ssize_t n) noexcept nogil:
 cdef double shifted_exps(double* e, const double* x, const double* largest, Py_ssize_t n, bint full) noexcept nogil:
     """exp(x - largest), and 0 where x is the largest; both may be inf or nan. Returns how many are the largest."""
     cdef int64_t count = 0
-    cdef double size, head, tail, scale, most = ff_opaque(746.0 if full else 110.0)
+    cdef double size, head, tail, scale, most = ff_opaque(746.0 if full else 700.0)
     cdef Py_ssize_t i
     if full:
         for i in range(n):
             size = largest[i] - x[i]
             head = full_exp_minus(most if most < size else size, &tail, &scale)
             # What the difference lost counts as a factor.
-            head = ff_fma(-head, difference_rest(largest[i], x[i], size), head)
+            head += ff_fma(-head, ff_difference_rest(largest[i], x[i], size) if size < most else 0.0, tail)
             e[i] = head * scale * TWO_64TH
     else:
         for i in range(n):
             size = largest[i] - x[i]
             e[i] = quick_exp_minus(most if most < size else size)
     for i in range(n):
-        e[i] = 0.0 if x[i] == largest[i] else e[i]
+        e[i] = 0.0 if (x[i] == largest[i]) | (x[i] == -INFINITY) else e[i]
         count += x[i] == largest[i]
     return <double>count
 

@@ -111,20 +111,30 @@ cdef enum:
 # Between n contiguous elements and a tile of float64. Narrowing rounds once.
 ctypedef void (*widen_kernel)(double* tile, const void* data, Py_ssize_t n) noexcept nogil
 ctypedef void (*narrow_kernel)(void* data, const double* tile, Py_ssize_t n) noexcept nogil
-# out = function(a, b, c) for n contiguous elements, a multiple of MAP_UNIT and at most MAP_TILE. All four are readable,
-# whatever the function reads; out is one of the operands or overlaps none.
+# out = function(a, b, c) for n contiguous elements, a multiple of MAP_UNIT and at most MAP_TILE; out overlaps none of what
+# the function reads.
 ctypedef void (*map_kernel)(int function, void* out, const void* a, const void* b, const void* c,
                             Py_ssize_t n) noexcept nogil
 
-cdef enum:     # losses, and what their tiles hold
-    OF_LOGITS = 0
-    OF_PROBABILITIES = 1
-    SINGLES = 0     # float32
-    WIDENED = 1     # float64 made of narrower floats: terms as exact as float32 can tell
-    DOUBLES = 2
+cdef enum:     # losses
+    OF_LOGITS
+    OF_PROBABILITIES
+    LOSSES
 
-# A tile of labels and predictions of one type, float32 or float64, filled up to a multiple of MAP_UNIT with labels and
-# predictions that are valid; what comes of it.
+# What a tile of labels and predictions holds.
+cdef enum:
+    SINGLES         # float32
+    WIDENED         # float64 made of narrower floats: terms as exact as float32 can tell
+    DOUBLES
+    TIERS
+
+# A sum, and what its additions lost.
+ctypedef struct Sum:
+    double value
+    double rest
+
+# A tile of labels and predictions of one type, float32 or float64, readable up to a multiple of MAP_UNIT, where labels and
+# predictions are valid, too; what comes of it.
 ctypedef struct LossTile:
     const void* label
     const void* prediction
@@ -149,8 +159,7 @@ ctypedef struct ProductSum:
     double exponent[QUARTER]
     double base[QUARTER]
     double sign                 # of the logs
-    double value
-    double rest
+    Sum sum
     Py_ssize_t tiles            # in the products
     bint odd                    # something is not for this way of summing
 
@@ -158,6 +167,9 @@ ctypedef void (*step_kernel)(ProductSum* state, const LossTile* tile) noexcept n
 ctypedef void (*take_logs_kernel)(ProductSum* state) noexcept nogil
 # The sum of a tile of MAP_TILE numbers, of which so many count.
 ctypedef double (*total_kernel)(double* x, Py_ssize_t length) noexcept nogil
+# Adds that, or n other sums, to a sum.
+ctypedef void (*add_total_kernel)(Sum* sum, double* x, Py_ssize_t length) noexcept nogil
+ctypedef void (*add_sums_kernel)(Sum* sum, const Sum* others, Py_ssize_t n) noexcept nogil
 
 # The largest of n <= MAP_TILE numbers, nan if one is.
 ctypedef double (*largest_kernel)(const double* x, Py_ssize_t n) noexcept nogil
@@ -183,11 +195,13 @@ ctypedef struct KernelTable:
     widen_kernel widen[TYPES]
     narrow_kernel narrow[FLOATS]
     map_kernel map[FLOATS]
-    loss_kernel loss[2][3]
-    step_kernel step[2]
+    loss_kernel loss[LOSSES][TIERS]
+    step_kernel step[LOSSES]
     take_logs_kernel take_logs
     weigh_kernel weigh
     total_kernel total
+    add_total_kernel add_total
+    add_sums_kernel add_sums
     largest_kernel largest_of
     exps_kernel shifted_exps
     shares_kernel shares

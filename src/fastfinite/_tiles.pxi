@@ -1,11 +1,15 @@
-# Walking through several arrays of one shape in C order, whatever their memory looks like.
+# Walking through several arrays of one shape in C order by tiles, whatever their memory looks like.
 #
 # Axes that every array lays end to end are made one, so that most walks have one axis. An array of one run of aligned,
 # native elements is read where it is; of any other, elements are packed a tile at a time.
 
+from libc.math cimport INFINITY, fabs
+from libc.string cimport memcpy
+
 cdef enum:
     MAX_AXES = 64
     OPERANDS = 6
+    MOST_THREADS = 64
 
 # An array, or none (data NULL).
 ctypedef struct Operand:
@@ -83,7 +87,18 @@ cdef inline void put(const Walk* walk, int which, Py_ssize_t start, Py_ssize_t n
     scatter(walk, operand, start, n, <const char*>raw)
 
 
-cdef int describe(Walk* walk, list arrays, list kinds) except -1:
+cdef inline void settle(Sum* sum) noexcept nogil:
+    """The value with the rest; beside inf or nan that means nothing."""
+    if fabs(sum.value) < INFINITY:
+        sum.value += sum.rest
+    sum.rest = 0.0
+
+
+cdef inline Py_ssize_t filled(Py_ssize_t n) noexcept nogil:
+    return (n + MAP_UNIT - 1) // MAP_UNIT * MAP_UNIT
+
+
+cdef int describe_walk(Walk* walk, list arrays, list kinds) except -1:
     """Strides of all arrays by axes, innermost first; axes that every array lays end to end are made one."""
     cdef cnp.ndarray model = next(array for array in arrays if array is not None), array
     cdef int axis, which, last
