@@ -263,8 +263,8 @@ def _binary(
     value: Any = None
     in_place = written is not None and any(x is not None and np.may_share_memory(written, x) for x in inputs)
     if in_place:
-        # Nothing may be lost to a gradient that goes over its input: what is wanted of that comes first. (Counted, so that
-        # the sum is made as it is beside a gradient.)
+        # Nothing may be lost to a gradient that goes over its input: what is wanted of that comes first. (Counted, so
+        # that the sum is made as it is beside a gradient.)
         total, flags, _ = run(*with_kinds(*inputs, None, None), summed=reduction != "none", counted=True)
         check(flags)
         value = average(total) if reduction == "mean" else total

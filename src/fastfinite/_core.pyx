@@ -625,7 +625,7 @@ def has_inf(x):
     return answer(x, INF_ONLY)
 
 
-# ---- for the losses -----------------------------------------------------------------------------------
+# ---- for the losses ----------------------------------------------------------------------------------
 
 # Element types by the numbers of the kernel table, and those whose terms are of the quick tier.
 ELEMENT_KINDS = {"float16": HALF, "float32": SINGLE, "float64": DOUBLE, "bfloat16": BRAIN, "bool": BOOLEAN, "int8": INT8,

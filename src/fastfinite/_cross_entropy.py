@@ -100,13 +100,13 @@ def cross_entropy(
     if array.ndim == 0:
         raise ValueError("logits must have an axis of classes; they are a single number")
     shape, classes = array.shape[:-1], array.shape[-1]
+    if classes == 0 and math.prod(shape):
+        raise ValueError(f"logits must have at least one class; their shape is {array.shape}")
     weights = broadcast(weight, "weight", shape)
     if weights is not None:
         undisturbed(_check_weights, weights)
         weights = undisturbed(np.ascontiguousarray, weights, np.float64)
     label, soft = undisturbed(_labels, y_true, shape, classes)
-    if classes == 0 and math.prod(shape):
-        raise ValueError(f"logits must have at least one class; their shape is {array.shape}")
     dtype = result_dtype(array)
     grad = place_for(grad_out, "grad_out", array.shape, dtype) if return_grad or grad_out is not None else None
     written = grad
@@ -157,7 +157,7 @@ def _labels(y_true: ArrayLike, shape: tuple[int, ...], classes: int) -> tuple[Ar
     if label.shape != shape:
         raise ValueError(f"y_true must have the shape {shape}, of classes, or {(*shape, classes)}, of rows of "
                          f"probabilities, to match the logits; its shape is {label.shape}")
-    if label.dtype.kind not in "iu":
+    if label.dtype.kind not in "iu" and label.size:
         raise TypeError(f"y_true must hold integers where it has one label for each row of logits, not {label.dtype}; "
                         "convert it with astype(int)")
     bad = (label < 0) | (label >= classes)

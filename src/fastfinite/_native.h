@@ -92,7 +92,8 @@ static inline double ff_left_over(double numerator, double quotient, double divi
 }
 #endif
 
-/* What a sum and a difference lost (Knuth's two-sum), whatever the order of sizes; of a difference that is not finite, 0. */
+/* What a sum and a difference lost (Knuth's two-sum), whatever the order of sizes; of a difference that is not finite,
+   0. */
 static inline double ff_sum_rest(double a, double b, double sum)
 {
     double part = sum - a;

@@ -1,7 +1,7 @@
 """softmax, log_softmax, logsumexp and the cross-entropy of classes, over rows of any dtype and layout.
 
-(a) The last axes of the array are the row; the walk of _tiles.pxi takes it in C order. Rows of at most MAP_TILE elements
-    are taken as many at a time as a tile holds; longer ones tile by tile, in two passes or three.
+(a) The last axes of the array are the row; the walk of _tiles.pxi takes it in C order. Rows of at most MAP_TILE
+    elements are taken as many at a time as a tile holds; longer ones tile by tile, in two passes or three.
 (b) Sums leave out the largest element (see _kernels/rows.pxi). No sum depends on the layout or on the threads, which
     take whole rows.
 """
@@ -62,7 +62,7 @@ ctypedef struct Row:
 ctypedef struct Buffers:
     double x[MAP_TILE]
     double largest[MAP_TILE]
-    double e[MAP_TILE]
+    double e[MAP_TILE]          # exponentials * 2**64
     double y[MAP_TILE]
     double out[MAP_TILE]
     double raw[MAP_TILE]
@@ -158,7 +158,7 @@ cdef void short_rows(const Job* job, Buffers* buffers, Py_ssize_t first, Py_ssiz
             add(&sum, buffers.e[j])
             others += buffers.x[j] == largest
         settle(&sum)
-        rows[r].rest = sum.value + others
+        rows[r].rest = sum.value * 2.0 ** -64 + others
         look_at_labels(job, &rows[r], buffers.x + r * length, buffers.y + r * length, 0, length)
         rest[r] = rows[r].rest
     for r in range(count, filled(count)):
@@ -199,7 +199,7 @@ cdef void long_row(const Job* job, Buffers* buffers, Py_ssize_t index) noexcept 
         kernels.add_total(&sum, buffers.e, n)
         start += n
     settle(&sum)
-    row.rest = sum.value + others
+    row.rest = sum.value * 2.0 ** -64 + others
     memset(rest, 0, sizeof(rest))
     rest[0] = row.rest
     kernels.logs_of_sums(logs, rest, MAP_UNIT)
@@ -248,7 +248,7 @@ cdef inline void conclude(const Job* job, Row* row, Py_ssize_t index) noexcept n
 
 
 cdef inline double share_of_others(const Row* row, double x, double e, double sum) noexcept nogil:
-    return (row.rest if x == row.largest else sum - e) / sum
+    return (row.rest if x == row.largest else sum - e * 2.0 ** -64) / sum
 
 
 cdef inline void write_part(const Job* job, const Row* row, Buffers* buffers, Py_ssize_t at, Py_ssize_t n,

@@ -4,8 +4,9 @@
     end, else by way of the stack.
 (b) Large calls are spread over threads here, inside the loop, which NumPy calls without the GIL. The parts are elements
     on their own, so nothing depends on where they are cut.
-(c) The loops run in the default floating-point environment (subnormals kept, no traps) and leave no flag behind, so none
-    of these functions ever warns. A loop has no way to raise: a setting of threads that is no number leaves it to one.
+(c) The loops run in the default floating-point environment (subnormals kept, no traps) and leave no flag behind, so
+    none of these functions ever warns. A loop has no way to raise: a setting of threads that is no number leaves it
+    to one.
 (d) Loops for bfloat16 are registered when a user-defined dtype is first met: ml_dtypes may be imported before or after.
 """
 

@@ -142,8 +142,8 @@ cdef inline double quick_log(double x) noexcept nogil:
 # ---- single: in float32 itself ------------------------------------------------------------------------
 
 cdef inline float single_log(float x) noexcept nogil:
-    """log of a float32 that is > 0 and < inf, within 0.75 units; k * ln(2) + f - f**2 / 2 + f**3 * q(f), with what each of
-    the first sums loses."""
+    """log of a float32 that is > 0 and < inf, within 0.75 units: k * ln(2) + f - f**2 / 2 + f**3 * q(f), with what each
+    of the first sums loses."""
     cdef bint small = x < SMALLEST_NORMAL32
     cdef uint32_t shifted = ff_bits32(x * TWO23 if small else x) - ROOT_HALF_BITS32
     cdef float k = <float>(<int32_t>shifted >> 23) - (<float>23.0 if small else <float>0.0)
@@ -168,7 +168,7 @@ cdef inline float single_log(float x) noexcept nogil:
 # ---- full: for float64 -------------------------------------------------------------------------------
 
 cdef inline double full_exp_minus(double x, double* tail, double* scale) noexcept nogil:
-    """head with exp(-x) = (head + tail) * scale * 2**-64, for 0 <= x <= 746; nan of nan."""
+    """head with exp(-x) = (head + tail) * scale * 2**-64, for 0 <= x <= 752; nan of nan."""
     cdef double shifted = ff_fma(x, -LOG2_E, ROUNDER)
     cdef double k = shifted - ROUNDER
     cdef double exact = ff_fma(k, LN2_HIGH, x)

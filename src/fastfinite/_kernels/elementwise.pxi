@@ -188,7 +188,7 @@ cdef inline void divide(float_t* out, const float_t* a, const float_t* b, const 
 
 
 cdef inline float_t type_log(float_t x) noexcept nogil:
-    """log of a number > 0 and < inf: float32 in itself, which is as fast as float32 may be; what was widened, in float64."""
+    """log of a number > 0 and < inf: of float32 in itself, of what was widened in float64."""
     if float_t is float:
         return single_log(x)
     else:
@@ -270,8 +270,9 @@ cdef inline void full_parts(double* high, double* low, const double* x, Py_ssize
         size = fabs(x[i])
         head = full_exp_minus(most if most < size else size, &tail, &scale)
         # Where the tail might be subnormal it is rounded into the head, while both are of full precision.
-        high[i] = (head if size < 64.0 else head + tail) * scale * TWO_64TH
-        low[i] = tail * scale * TWO_64TH if size < 64.0 else 0.0
+        scale = scale * TWO_64TH
+        high[i] = (head if size < 64.0 else head + tail) * scale
+        low[i] = (tail if size < 64.0 else 0.0) * scale
 
 
 cdef inline void full_logs(double* out, const double* x, const double* delta, Py_ssize_t n) noexcept nogil:

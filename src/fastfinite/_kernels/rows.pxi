@@ -2,7 +2,8 @@
 #
 # (a) A row is shifted by its largest number, whose exponential is then exactly 1 and is left out of the sum: what
 #     remains is log(1 + rest), which keeps its relative accuracy when one class is all but certain.
-# (b) Each element comes with the largest of its own row, so that a tile may hold many short rows.
+# (b) Exponentials are kept 2**64 times too large, so that sums of those that are subnormal lose nothing.
+# (c) Each element comes with the largest of its own row, so that a tile may hold many short rows.
 
 cdef double largest_of(const double* x, Py_ssize_t n) noexcept nogil:
     """The largest of at most MAP_TILE numbers; nan if one is."""
@@ -20,9 +21,9 @@ cdef double largest_of(const double* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef double shifted_exps(double* e, const double* x, const double* largest, Py_ssize_t n, bint full) noexcept nogil:
-    """exp(x - largest), and 0 where x is the largest; both may be inf or nan. Returns how many are the largest."""
+    """exp(x - largest) * 2**64, and 0 where x is the largest; both may be inf or nan. Returns how many are."""
     cdef int64_t count = 0
-    cdef double size, head, tail, scale, most = ff_opaque(746.0 if full else 700.0)
+    cdef double size, head, tail, scale, most = ff_opaque(752.0 if full else 700.0)
     cdef Py_ssize_t i
     if full:
         for i in range(n):
@@ -30,23 +31,24 @@ cdef double shifted_exps(double* e, const double* x, const double* largest, Py_s
             head = full_exp_minus(most if most < size else size, &tail, &scale)
             # What the difference lost counts as a factor.
             head += ff_fma(-head, ff_difference_rest(largest[i], x[i], size) if size < most else 0.0, tail)
-            e[i] = head * scale * TWO_64TH
+            e[i] = head * scale
     else:
         for i in range(n):
             size = largest[i] - x[i]
-            e[i] = quick_exp_minus(most if most < size else size)
+            e[i] = quick_exp_minus(most if most < size else size) * TWO64
     for i in range(n):
-        e[i] = 0.0 if (x[i] == largest[i]) | (x[i] == -INFINITY) else e[i]
+        # Beyond that, what is left out is less than 1e-326 each.
+        e[i] = 0.0 if (x[i] == largest[i]) | (largest[i] - x[i] > most) else e[i]
         count += x[i] == largest[i]
     return <double>count
 
 
 cdef void shares(double* out, const double* x, const double* e, double largest, double sum,
                  Py_ssize_t n) noexcept nogil:
-    """e / sum, with 1 for e where x is the largest."""
+    """e / 2**64 / sum, with 1 for the first where x is the largest."""
     cdef Py_ssize_t i
     for i in range(n):
-        out[i] = (1.0 if x[i] == largest else e[i]) / sum
+        out[i] = (TWO64 if x[i] == largest else e[i]) / sum * TWO_64TH
 
 
 cdef void logs_of_sums(double* out, const double* x, Py_ssize_t n) noexcept nogil:

@@ -111,8 +111,8 @@ cdef enum:
 # Between n contiguous elements and a tile of float64. Narrowing rounds once.
 ctypedef void (*widen_kernel)(double* tile, const void* data, Py_ssize_t n) noexcept nogil
 ctypedef void (*narrow_kernel)(void* data, const double* tile, Py_ssize_t n) noexcept nogil
-# out = function(a, b, c) for n contiguous elements, a multiple of MAP_UNIT and at most MAP_TILE; out overlaps none of what
-# the function reads.
+# out = function(a, b, c) for n contiguous elements, a multiple of MAP_UNIT and at most MAP_TILE; out overlaps none of
+# what the function reads.
 ctypedef void (*map_kernel)(int function, void* out, const void* a, const void* b, const void* c,
                             Py_ssize_t n) noexcept nogil
 
@@ -133,8 +133,8 @@ ctypedef struct Sum:
     double value
     double rest
 
-# A tile of labels and predictions of one type, float32 or float64, readable up to a multiple of MAP_UNIT, where labels and
-# predictions are valid, too; what comes of it.
+# A tile of labels and predictions of one type, float32 or float64, readable up to a multiple of MAP_UNIT, where labels
+# and predictions are valid, too; what comes of it.
 ctypedef struct LossTile:
     const void* label
     const void* prediction
@@ -173,9 +173,11 @@ ctypedef void (*add_sums_kernel)(Sum* sum, const Sum* others, Py_ssize_t n) noex
 
 # The largest of n <= MAP_TILE numbers, nan if one is.
 ctypedef double (*largest_kernel)(const double* x, Py_ssize_t n) noexcept nogil
-# e = exp(x - largest), but 0 where x is the largest of its row; how many are. n is a multiple of MAP_UNIT, and so below.
-ctypedef double (*exps_kernel)(double* e, const double* x, const double* largest, Py_ssize_t n, bint full) noexcept nogil
-# out = e / sum, of 1 where x is the largest; any n.
+# e = exp(x - largest) * 2**64, but 0 where x is the largest of its row; how many are. n is a multiple of MAP_UNIT, and below,
+# too.
+ctypedef double (*exps_kernel)(double* e, const double* x, const double* largest, Py_ssize_t n,
+                               bint full) noexcept nogil
+# out = e / 2**64 / sum, and 1 / sum where x is the largest; any n.
 ctypedef void (*shares_kernel)(double* out, const double* x, const double* e, double largest, double sum,
                                Py_ssize_t n) noexcept nogil
 # out = log(1 + x) for x >= 0, which is not inf.
