@@ -96,11 +96,11 @@ def safe_log(
     if fill is not None:
         if floor is not None:
             raise ValueError("fill and floor exclude each other: x <= 0 becomes the fill, or the log of the floor")
-        return _call(_ufuncs._log_or_fill, "safe_log", x, undisturbed(_typed, "fill", fill, dtype, x), **options)
+        return _call(_ufuncs._log_or_fill, "safe_log", x, _scalar("fill", fill, dtype, x), **options)
     if floor is None:
         return _call(_ufuncs._log, "safe_log", x, **options)
     undisturbed(_check_floor, floor)
-    return _call(_ufuncs._log_floor, "safe_log", x, undisturbed(_typed, "floor", floor, dtype, x), **options)
+    return _call(_ufuncs._log_floor, "safe_log", x, _scalar("floor", floor, dtype, x), **options)
 
 
 def safe_divide(
@@ -166,7 +166,7 @@ def safe_divide(
     array([0.5, nan, nan])
     """
     options = _options(out, where, dtype)
-    return _call(_ufuncs._divide, "safe_divide", a, b, undisturbed(_typed, "fill", fill, dtype, a, b), **options)
+    return _call(_ufuncs._divide, "safe_divide", a, b, _scalar("fill", fill, dtype, a, b), **options)
 
 
 _NO_NUMBERS = (np.character, np.void, np.datetime64, np.timedelta64, np.complexfloating)
@@ -189,6 +189,18 @@ def _options(out: Any, where: Any, dtype: Any) -> dict[str, Any]:
     if dtype is not None:
         options["dtype"] = dtype
     return options
+
+
+def _scalar(name: str, value: Any, dtype: Any, *operands: Any) -> Any:
+    """The parameter as the ufunc is to get it."""
+    # Of NumPy's own floats Python's numbers do not decide the type, and those of ordinary size can be had in all.
+    if type(value) in (float, int) and dtype is None and (value == 0 or 1e-4 < abs(value) < 6e4):
+        for operand in operands:
+            if type(operand) is not np.ndarray or operand.dtype.kind != "f":
+                break
+        else:
+            return value
+    return undisturbed(_typed, name, value, dtype, *operands)
 
 
 def _typed(name: str, value: Any, dtype: Any, *operands: Any) -> Any:
