@@ -309,9 +309,9 @@ def _saturation(dtype: np.dtype[Any]) -> tuple[float, float]:
         low, high = 0, last
         while high - low > 1:
             middle = (low + high) // 2
-            x = sign * np.array(middle, bits).view(dtype)
+            x = np.array(middle, bits).view(dtype) * dtype.type(sign)
             low, high = (low, middle) if _ufuncs.sigmoid(x) == value else (middle, high)
-        return float(sign * np.array(low, bits).view(dtype))
+        return sign * float(np.array(low, bits).view(dtype))
 
     return edge(-1, 0), edge(1, 1)
 

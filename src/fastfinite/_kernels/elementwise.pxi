@@ -270,9 +270,9 @@ cdef inline void full_parts(double* high, double* low, const double* x, Py_ssize
         size = fabs(x[i])
         head = full_exp_minus(most if most < size else size, &tail, &scale)
         # Where the tail might be subnormal it is rounded into the head, while both are of full precision.
-        scale = scale * TWO_64TH
-        high[i] = (head if size < 64.0 else head + tail) * scale
-        low[i] = (tail if size < 64.0 else 0.0) * scale
+        # In two steps: 2**-1075 alone would be 0.
+        high[i] = (head if size < 64.0 else head + tail) * scale * TWO_64TH
+        low[i] = (tail if size < 64.0 else 0.0) * scale * TWO_64TH
 
 
 cdef inline void full_logs(double* out, const double* x, const double* delta, Py_ssize_t n) noexcept nogil:
