@@ -97,7 +97,7 @@ cdef void run(void* argument) noexcept nogil:
             if part.stride[i] == itemsize:
                 if far:
                     prefetch_tile(at + AHEAD)
-                if n == tile:
+                if n == filled:
                     operand[i] = at
                     continue
             operand[i] = tiles[i]
@@ -110,7 +110,7 @@ cdef void run(void* argument) noexcept nogil:
         out = part.out + start * part.out_stride
         if direct and far:
             prefetch_tile_write(out + AHEAD)
-        if direct and n == tile:
+        if direct and n == filled:
             kernels.map[kind](part.loop.function, out, operand[0], operand[1], operand[2], filled)
         else:
             kernels.map[kind](part.loop.function, result, operand[0], operand[1], operand[2], filled)
