@@ -59,7 +59,11 @@ cdef inline void logits(LossTile* tile, const float_t* y, const float_t* z, int 
         weighted_logits(tile, y, z, high, low, tier)
     else:
         for i in range(n):
-            base = ff_fma(-<double>y[i], <double>z[i], <double>z[i] if z[i] > 0 else 0.0)
+            if float_t is float:
+                base = ff_fma(-<double>y[i], <double>z[i], <double>z[i] if z[i] > 0 else 0.0)
+            else:
+                # A label of float64 may be closer to 1 than a product without FMA can tell.
+                base = (1.0 - y[i] if z[i] > 0 else y[i]) * fabs(z[i])
             loss[i] = base + quick_log1p_unit(high[i])
     if tile.grad != NULL:
         logit_gradients(tile, y, z, high)
