@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import sys
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +55,16 @@ def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accept
     return accepted._replace(names=names) if len(names) == accepted.array.shape[1] else accepted
 
 
-def _accept(x: object, dtype: object, mask: Array | None) -> Accepted:
+def is_masked(x: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
+    """Whether this is a masked array, without an import of numpy.ma."""
     # NumPy imports numpy.ma when it is first asked for. Asking here could leave a child that is forked meanwhile with
     # an import lock that nobody holds; and while it is not imported, or only half, there are no masked arrays.
     masked_array = getattr(sys.modules.get("numpy.ma.core"), "MaskedArray", None)
-    if masked_array is not None and isinstance(x, masked_array):
+    return masked_array is not None and isinstance(x, masked_array)
+
+
+def _accept(x: object, dtype: object, mask: Array | None) -> Accepted:
+    if is_masked(x):
         cells: Any = x.mask
         mask = np.broadcast_to(cells, x.shape) if isinstance(cells, np.ndarray) or cells else None
     array = np.asarray(x)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfinite import _losses, _ufuncs
+from fastfinite._accept import Array
 from fastfinite._core import (
     ELEMENT_KINDS,
     LOSS_OF_LOGITS,
@@ -23,7 +24,6 @@ from fastfinite._core import (
 )
 from fastfinite._formats import SMALLEST
 from fastfinite._loss_arguments import (
-    Array,
     broadcast,
     check_reduction,
     complain,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfinite import _rows
+from fastfinite._accept import Array
 from fastfinite._core import undisturbed
 from fastfinite._loss_arguments import (
-    Array,
     broadcast,
     check_reduction,
     complain,

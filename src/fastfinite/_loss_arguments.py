@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from fastfinite._accept import Array, is_masked
 from fastfinite._core import ELEMENT_KINDS, undisturbed
 from fastfinite._formats import SMALLEST
-
-Array = NDArray[Any]
 
 REDUCTIONS = ("mean", "sum", "none")
 # Names of dtypes are slow to come by, types are not. Others, such as ml_dtypes' bfloat16, are added when they are met.
@@ -35,11 +33,6 @@ def kind_of(array: Array) -> int:
 def check_reduction(reduction: str) -> None:
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, not {reduction!r}")
-
-
-def is_masked(value: object) -> bool:
-    masked_array = getattr(sys.modules.get("numpy.ma.core"), "MaskedArray", None)
-    return masked_array is not None and isinstance(value, masked_array)
 
 
 def real_numbers(value: ArrayLike, name: str) -> Array:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfinite import _rows
+from fastfinite._accept import Array
 from fastfinite._core import QUICK_KINDS
 from fastfinite._loss_arguments import (
-    Array,
     harmful_overlap,
     kind_of,
     place_for,
