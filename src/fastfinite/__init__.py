@@ -13,13 +13,18 @@ The main calls:
 - `binary_cross_entropy`, `binary_cross_entropy_with_logits`: losses that cannot become nan by themselves, with their
   gradient and a `LossInfo`;
 - `softmax`, `log_softmax`, `logsumexp`, `cross_entropy`: the same for many classes;
+- `scan_batch`, `guard`, `guard_dataset`, `guarded_collate`: the same for nests of arrays, in data loaders;
+- `check_gradients`, `check_parameters`: for models, by name;
 - `threads`, `set_num_threads`, `get_num_threads`, `cpu_info`: what a large call uses.
 """
 
+from fastfinite._batch import BatchReport, Finding, scan_batch
 from fastfinite._binary_cross_entropy import LossInfo, binary_cross_entropy, binary_cross_entropy_with_logits
 from fastfinite._core import all_finite, has_inf, has_nan
 from fastfinite._cross_entropy import cross_entropy
+from fastfinite._datasets import guard_dataset, guarded_collate
 from fastfinite._elementwise import safe_divide, safe_log
+from fastfinite._guard import BadBatch, GuardReport, NonFiniteWarning, guard
 from fastfinite._info import cpu_info
 from fastfinite._report import NonFiniteError, ScanReport
 from fastfinite._scan import asarray_chkfinite, check_finite, nonfinite, scan
@@ -33,13 +38,19 @@ from fastfinite._statistics import (
     near_constant_columns,
 )
 from fastfinite._threads import get_num_threads, set_num_threads, threads
+from fastfinite._training import check_gradients, check_parameters
 from fastfinite._ufuncs import log_sigmoid, logit, sigmoid, sigmoid_grad, softplus
 from fastfinite._version import __version__
 
 __all__ = [
+    "BadBatch",
+    "BatchReport",
     "ColumnStats",
+    "Finding",
+    "GuardReport",
     "LossInfo",
     "NonFiniteError",
+    "NonFiniteWarning",
     "ScanReport",
     "__version__",
     "all_finite",
@@ -47,12 +58,17 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "check_finite",
+    "check_gradients",
+    "check_parameters",
     "column_stats",
     "column_variance",
     "constant_columns",
     "cpu_info",
     "cross_entropy",
     "get_num_threads",
+    "guard",
+    "guard_dataset",
+    "guarded_collate",
     "has_inf",
     "has_nan",
     "inverse_standardize",
@@ -65,6 +81,7 @@ __all__ = [
     "safe_divide",
     "safe_log",
     "scan",
+    "scan_batch",
     "set_num_threads",
     "sigmoid",
     "sigmoid_grad",

@@ -1,132 +1,76 @@
-"""The one path by which input becomes something that can be scanned, or is refused with a reason."""
+"""The one path by which input is accepted: NumPy's arrays, and what other libraries have.
+
+Nothing is imported for it: who has an object of a library has the library, so its module is asked only if it is there.
+"""
 
 from __future__ import annotations
 
-import numbers
 import sys
-from typing import Any, NamedTuple, TypeGuard
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastfinite import _formats
-from fastfinite._formats import Format
+from fastfinite import _frames, _sparse, _tensors
+from fastfinite._accepted import Accepted, Input, Remote, Sparse, of_array
 
-Array = NDArray[Any]
-
-
-class Accepted(NamedTuple):
-    """Input that can be scanned.
-
-    Attributes
-    ----------
-    array : ndarray
-        The numbers, a view wherever there was memory to view.
-    how : {"bits", "values", "finite", "fields"}
-        Scanned on bits by the kernels; value by value (long double, objects); finite by type; field by field.
-    format : Format or None
-        For "bits", the format of an element or of its parts.
-    parts : int
-        2 for complex numbers scanned on bits, else 1.
-    mask : ndarray or None
-        True where a masked array says that the value is missing; of the shape of `array`.
-    label : str
-        The dtype as it is told to the user.
-    names : list of str or None
-        Names of the columns, where `x` was a data frame.
-    """
-
-    array: Array
-    how: str
-    format: Format | None
-    parts: int
-    mask: Array | None
-    label: str
-    names: list[str] | None = None
+# How objects of each type are opened; None for those that NumPy takes itself.
+_openers: dict[type, Callable[[Any], Input] | None] = {}
+_MOST_TYPES = 1024
 
 
-def accept(x: object, dtype: object = None, mask: Array | None = None) -> Accepted:
-    """Accept an array, masked array, scalar or array-like; ``dtype`` names the format of raw bits."""
-    accepted = _accept(x, dtype, mask)
-    columns = None if isinstance(x, np.ndarray) else getattr(x, "columns", None)
-    if columns is None or callable(columns) or accepted.array.ndim != 2:
-        return accepted
-    names = [str(name) for name in columns]
-    return accepted._replace(names=names) if len(names) == accepted.array.shape[1] else accepted
+def accept(x: object, dtype: object = None) -> Input:
+    """Accept anything that can be scanned, or refuse it with a reason; ``dtype`` names the format of raw bits."""
+    opener = opener_of(type(x))
+    if opener is None:
+        return of_array(x, dtype)
+    opened = opener(x)
+    if dtype is None:
+        return opened
+    if not isinstance(opened, Accepted):
+        raise TypeError(f"dtype= says what the bits of an array are; x is a {type(x).__name__}")
+    return of_array(opened.array, dtype)
 
 
-def is_masked(x: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
-    """Whether this is a masked array, without an import of numpy.ma."""
-    # NumPy imports numpy.ma when it is first asked for. Asking here could leave a child that is forked meanwhile with
-    # an import lock that nobody holds; and while it is not imported, or only half, there are no masked arrays.
-    masked_array = getattr(sys.modules.get("numpy.ma.core"), "MaskedArray", None)
-    return masked_array is not None and isinstance(x, masked_array)
+def accept_array(x: object) -> Accepted:
+    """Accept what can be one dense array here, if need be by a copy."""
+    opened = accept(x)
+    if isinstance(opened, Remote):
+        opened = opened.fetch()
+    if isinstance(opened, Sparse):
+        raise TypeError(f"x is sparse ({type(x).__name__}) and would not stay so: pass x.toarray()")
+    return opened if isinstance(opened, Accepted) else of_array(np.asarray(x))
 
 
-def _accept(x: object, dtype: object, mask: Array | None) -> Accepted:
-    if is_masked(x):
-        cells: Any = x.mask
-        mask = np.broadcast_to(cells, x.shape) if isinstance(cells, np.ndarray) or cells else None
-    array = np.asarray(x)
-    if dtype is not None:
-        return _accept_bits(array, _formats.of_name(dtype, "dtype"), mask)
-    kind, label = array.dtype.kind, array.dtype.name
-    if _formats.is_ml_dtype(array.dtype):
-        if label in _formats.FINITE_BY_TYPE:
-            return Accepted(array, "finite", None, 1, mask, label)
-        known = _formats.of_dtype(array.dtype)
-        if known is not None:
-            return Accepted(array, "bits", known, 2 if label in _formats.COMPLEX else 1, mask, label)
-    elif kind in "biu":
-        return Accepted(array, "finite", None, 1, mask, label)
-    elif kind in "fcmM":
-        known = _formats.of_dtype(array.dtype)
-        if known is None:       # long double
-            return Accepted(array, "values", None, 1, mask, label)
-        return Accepted(array, "bits", known, 2 if kind == "c" else 1, mask, label)
-    elif kind == "O":
-        if array.ndim == 0 and not isinstance(x, (np.ndarray, numbers.Number)):
-            raise TypeError(f"x must be array_like, not {type(x).__name__}")
-        return Accepted(array, "values", None, 1, mask, label)
-    elif array.dtype.names is not None:
-        return Accepted(array, "fields", None, 1, mask, "record")
-    raise TypeError(f"cannot scan dtype {array.dtype}: {_reason(array.dtype)}")
+def opener_of(kind: type) -> Callable[[Any], Input] | None:
+    """The function that opens objects of a type of another library; None for NumPy's and all else."""
+    try:
+        return _openers[kind]
+    except KeyError:
+        if len(_openers) >= _MOST_TYPES:        # types that a program makes without end
+            _openers.clear()
+        return _openers.setdefault(kind, _find_opener(kind))
 
 
-def _accept_bits(array: Array, named: Format, mask: Array | None) -> Accepted:
-    if array.dtype.name == named.name or (array.dtype.kind in "uiV" and array.dtype.names is None
-                                          and not _formats.is_ml_dtype(array.dtype)):
-        if array.dtype.itemsize != named.itemsize:
-            raise ValueError(f"dtype={named.name!r} has {named.itemsize} bytes an element, "
-                             f"but x has {array.dtype.itemsize} ({array.dtype})")
-        return Accepted(array, "bits", named, 1, mask, named.name)
-    raise TypeError(f"dtype={named.name!r} reads x as raw bits, so x must hold unsigned integers of {named.bits} bits, "
-                    f"not {array.dtype}")
+def _find_opener(kind: type) -> Callable[[Any], Input] | None:
+    if issubclass(kind, (np.ndarray, np.generic, list, tuple, str, bytes, int, float, complex)):
+        return None
+    if _tensors.is_torch(kind):
+        return _tensors.open_torch
+    if _tensors.is_jax(kind):
+        return _tensors.open_jax
+    if _sparse.is_scipy(kind):
+        return _sparse.open_scipy
+    if _is_xarray(kind):
+        return lambda x: accept(x.data)
+    if _frames.is_frame(kind):
+        return _frames.open_frame
+    if _tensors.speaks_dlpack(kind):
+        return _tensors.open_dlpack
+    return None
 
 
-def _reason(dtype: np.dtype[Any]) -> str:
-    if dtype.kind in "SUT":
-        return "it holds text, not numbers; convert it first, for example with astype(float)"
-    if dtype.kind == "V" and not _formats.is_ml_dtype(dtype):
-        return "it holds raw bytes of unknown meaning; say what they are with dtype=, for example dtype='bfloat16'"
-    return "its number format is not known here"
-
-
-def fields_of(accepted: Accepted) -> tuple[list[tuple[str, Accepted]], list[str]]:
-    """The fields of a record array that hold numbers, nested ones by dotted names, and those that do not."""
-    found: list[tuple[str, Accepted]] = []
-    refused: list[str] = []
-    for name in accepted.array.dtype.names or ():
-        mask = None if accepted.mask is None else accepted.mask[name]
-        try:
-            field = accept(accepted.array[name], mask=mask)
-        except TypeError:
-            refused.append(name)
-            continue
-        if field.how == "fields":
-            inner, inner_refused = fields_of(field)
-            found += [(f"{name}.{key}", value) for key, value in inner]
-            refused += [f"{name}.{key}" for key in inner_refused]
-        else:
-            found.append((name, field))
-    return found, refused
+def _is_xarray(kind: type) -> bool:
+    module = sys.modules.get("xarray")
+    known = tuple(filter(None, (getattr(module, name, None) for name in ("DataArray", "Variable"))))
+    return issubclass(kind, known)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfinite import _losses, _ufuncs
-from fastfinite._accept import Array
+from fastfinite._accepted import Array
 from fastfinite._core import (
     ELEMENT_KINDS,
     LOSS_OF_LOGITS,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfinite import _rows
-from fastfinite._accept import Array
+from fastfinite._accepted import Array
 from fastfinite._core import undisturbed
 from fastfinite._loss_arguments import (
     broadcast,

@@ -26,8 +26,8 @@ from typing import IO, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.lib import format as npy
 
-from fastfinite import _scan, _slow
-from fastfinite._accept import Array, accept, fields_of
+from fastfinite import _scan, _slow, _tally
+from fastfinite._accepted import Array, fields_of, of_array
 from fastfinite._formats import Format
 from fastfinite._report import ScanReport
 
@@ -482,13 +482,13 @@ def scan_array(
     for values, origin in array.blocks():
         part = _scan.scan(values, target_dtype=name)
         if allow_nan:
-            _scan.pass_over_nan(part, accept(values))
+            _tally.pass_over_nan(part, of_array(values))
         if by_column is not None and not part.ok:
             _add_columns(by_column, array.shape[1], values, origin[1], name)
         whole._merge(part, origin)
         advance(values.nbytes / total)
     if whole.fields:
-        fields, _ = fields_of(accept(np.empty(0, array.dtype)))
+        fields, _ = fields_of(of_array(np.empty(0, array.dtype)))
         whole.fields = tuple(name for name, _ in fields if name in whole.fields)
     return Scanned(whole, by_column, total)
 
@@ -508,7 +508,7 @@ def _empty_report(array: FileArray, target: str | None) -> ScanReport:
 
 
 def _finite_by_type(dtype: DType, target: Format | None) -> bool:
-    return accept(np.empty(0, dtype)).how == "finite" and _slow.integer_limit(dtype, target) is None
+    return of_array(np.empty(0, dtype)).how == "finite" and _slow.integer_limit(dtype, target) is None
 
 
 def _add_columns(counts: dict[str, Array], width: int, values: Array, first: int, target: str | None) -> None:

@@ -172,6 +172,17 @@ def is_ml_dtype(dtype: np.dtype[Any]) -> bool:
     return dtype.type.__module__.partition(".")[0] == "ml_dtypes"
 
 
+def values_of_bits(bits: np.ndarray[Any, Any], form: Format) -> np.ndarray[Any, Any]:
+    """The numbers that raw bits stand for, as float32 (float64 where the format is)."""
+    if form.name in NATIVE:
+        return bits.view(form.name)
+    raw = np.ascontiguousarray(bits).view(f"u{form.itemsize}").reshape(bits.shape)
+    if form.bits == 8:
+        return np.array([form.value(pattern) for pattern in range(256)], np.float32)[raw]
+    # bfloat16 is the upper half of float32.
+    return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
 @functools.cache
 def overflow_key(source: Format, target: Format) -> int:
     """The smallest key of ``source`` that overflows ``target``; ``source.inf_from`` where none does."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastfinite._accept import Array, is_masked
+from fastfinite._accepted import Array, is_masked
 from fastfinite._core import ELEMENT_KINDS, undisturbed
 from fastfinite._formats import SMALLEST
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copyreg
 import html
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fastfinite import _threads
+
+if TYPE_CHECKING:
+    from fastfinite._batch import Finding
 
 # The kinds of value that are not finite, by the names of their counts and as they are printed.
 KINDS = {"nan": "nan", "posinf": "+inf", "neginf": "-inf", "null": "null"}
@@ -25,8 +31,8 @@ class ScanReport:
     size : int
         Values looked at; for records, of all fields that were scanned.
     finite, nan, posinf, neginf, null, masked : int or ndarray of int
-        How many of each kind; they add up to `size`. ``null`` counts None in object arrays, ``masked`` the
-        masked cells of masked arrays. With ``axis``, arrays with one count a column.
+        How many of each kind; they add up to `size`. ``null`` counts None in object arrays and the missing values of
+        frames, ``masked`` the masked cells of masked arrays. With ``axis``, arrays with one count a column.
     overflow : int or ndarray of int
         Finite values that would become inf (nan where the format has no inf) when cast to `target_dtype`.
     first : tuple of int or None
@@ -49,7 +55,9 @@ class ScanReport:
     fields : tuple of str
         For records, the fields in which something was found.
     not_scanned : tuple of str
-        For records, the fields that hold no numbers and so were not checked.
+        The fields of records, or columns of data frames, that hold no numbers and so were not checked.
+    names : tuple of str or None
+        For data frames, the names of all columns.
     totals : ScanReport
         The same report with plain totals; itself, without ``axis``.
     """
@@ -61,7 +69,9 @@ class ScanReport:
     masked: Any
     overflow: Any
 
-    __slots__ = (*_COUNTS, *_PLACES, "axis", "dtype", "fields", "not_scanned", "shape", "size", "target_dtype")
+    __slots__ = (
+        *_COUNTS, *_PLACES, "axis", "dtype", "fields", "names", "not_scanned", "shape", "size", "target_dtype"
+    )
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class ScanReport:
         first_overflow: tuple[int, ...] | None = None,
         fields: tuple[str, ...] = (),
         not_scanned: tuple[str, ...] = (),
+        names: tuple[str, ...] | None = None,
     ) -> None:
         self.shape, self.dtype, self.size, self.axis = shape, dtype, size, axis
         for name in _COUNTS:
@@ -85,6 +96,7 @@ class ScanReport:
         self.target_dtype = target_dtype
         self.first, self.first_kind, self.first_field = first, first_kind, first_field
         self.first_overflow, self.fields, self.not_scanned = first_overflow, fields, not_scanned
+        self.names = names
 
     @property
     def finite(self) -> Any:
@@ -113,7 +125,7 @@ class ScanReport:
     def totals(self) -> ScanReport:
         if self.axis is None:
             return self
-        state = {name: getattr(self, name) for name in (*_PLACES, "target_dtype", "fields", "not_scanned")}
+        state = {name: getattr(self, name) for name in (*_PLACES, "target_dtype", "fields", "not_scanned", "names")}
         counts = {name: int(np.sum(getattr(self, name))) for name in _COUNTS}
         return ScanReport(self.shape, self.dtype, size=self.size, counts=counts, **state)
 
@@ -138,6 +150,8 @@ class ScanReport:
         for name in ("shape", "dtype", "size", "finite", *_COUNTS, *_PLACES, "target_dtype", "fields", "not_scanned"):
             value = getattr(self, name)
             result[name] = list(value) if isinstance(value, tuple) else value
+        if self.names is not None:
+            result["names"] = list(self.names)
         if self.axis is not None:
             result |= {"axis": self.axis, "columns": self.columns.tolist()}
             result |= {name: np.asarray(result[name]).tolist() for name in ("finite", *_COUNTS)}
@@ -173,7 +187,7 @@ class ScanReport:
         if total.overflow:
             rows.append((f"overflow {total.target_dtype}", total.overflow))
         if total.first is not None:
-            where = place(total.first, field=total.first_field)
+            where = place(total.first, total.names, total.first_field)
             rows.append((f"first {total.first_kind}", where or "the value itself"))
         if total.not_scanned:
             rows.append(("not scanned", ", ".join(total.not_scanned)))
@@ -196,24 +210,71 @@ def _restore(state: dict[str, Any]) -> ScanReport:
 
 
 class NonFiniteError(ValueError):
-    """Raised by `check_finite` and `asarray_chkfinite`; says what was found, how often and where.
+    """Raised by `check_finite`, `guard` and all that checks; says what was found, how often and where.
 
     Attributes
     ----------
     report : ScanReport or None
-        The totals of the array that was refused.
+        The totals of the array that was refused, the first one of a batch.
     by_column : ScanReport or None
         The counts of each column, for arrays of two dimensions.
+    findings : tuple of Finding
+        Of batches and models, everything that was found.
+    path : str or None
+        Of the first finding, where it is in the batch.
+    sample : int or None
+        The index of the sample: in the dataset for `guard_dataset`, else in the batch.
+    epoch, index : int or None
+        Which batch it was, for `guard`.
+
+    Notes
+    -----
+    The fields survive pickling, and the way out of a worker of a data loader.
     """
 
     def __init__(
-        self, message: str = "", report: ScanReport | None = None, by_column: ScanReport | None = None
+        self, message: str = "", report: ScanReport | None = None, by_column: ScanReport | None = None, *,
+        findings: Sequence[Finding] = (), epoch: int | None = None, index: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.report, self.by_column = report, by_column
+        self.findings = tuple(findings)
+        self.report = findings[0].report if findings else report
+        self.by_column = by_column
+        self.path = findings[0].path if findings else None
+        self.sample = findings[0].sample if findings else None
+        self.epoch, self.index = epoch, index
+        if _threads.in_worker():
+            self.__class__ = _class_of_error(self.__dict__)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self),), self.__dict__
+        return NonFiniteError, (str(self),), self.__dict__
+
+
+class _SentByValue(type):
+    """The type of classes that are pickled with what they hold.
+
+    Of an exception in a worker, PyTorch sends the class and the text, and makes it anew from these. So the class of one
+    that is raised in a worker has its fields, and takes them along.
+    """
+
+    fields: dict[str, Any]
+
+
+def _class_of_error(fields: dict[str, Any]) -> type[NonFiniteError]:
+    def __init__(self: NonFiniteError, message: str = "") -> None:
+        ValueError.__init__(self, message)
+        self.__dict__.update(fields)
+
+    members = {"__init__": __init__, "__module__": "fastfinite", "fields": fields}
+    kind: Any = _SentByValue("NonFiniteError", (NonFiniteError,), members)
+    return kind     # type: ignore[no-any-return]
+
+
+def _reduce_class(kind: Any) -> tuple[Any, ...]:
+    return _class_of_error, (kind.fields,)
+
+
+copyreg.pickle(_SentByValue, _reduce_class)
 
 
 def dimensions(report: ScanReport) -> str:
@@ -250,6 +311,12 @@ def _at(words: str) -> str:
     return f" at {words}" if words else ""
 
 
+def _usual_name(report: ScanReport) -> str:
+    if report.names is None:
+        return "array"
+    return "frame" if len(report.shape) == 2 else f"column {report.names[0]!r}" if report.names[0] else "column"
+
+
 def describe(
     report: ScanReport,
     *,
@@ -259,7 +326,8 @@ def describe(
     allow_nan: bool = False,
 ) -> str:
     """Say in one line what a report of totals holds; with ``allow_nan``, nan and null are not findings."""
-    text = f"{name or 'array'} ({dimensions(report)})"
+    columns = report.names if columns is None else columns
+    text = f"{name or _usual_name(report)} ({dimensions(report)})"
     kinds = {kind: label for kind, label in KINDS.items() if not allow_nan or kind in ("posinf", "neginf")}
     found = {label: getattr(report, kind) for kind, label in kinds.items() if getattr(report, kind)}
     parts = []

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastfinite import _formats
-from fastfinite._accept import Accepted, Array
+from fastfinite._accepted import Accepted, Array
 from fastfinite._formats import Format
 
 CHUNK = 1 << 14
@@ -34,22 +34,24 @@ def codes(accepted: Accepted, target: Format | None) -> Iterator[tuple[int, Arra
         with np.errstate(all="ignore"):
             code = _classify(block, accepted, target, missing, start)
         if missing is not None:
-            code[missing] = MASKED
+            code[missing] = NULL if accepted.nulls else MASKED
         yield start, code
 
 
 def kind_of(accepted: Accepted, index: tuple[int, ...]) -> int:
     """The code of one value."""
+    if accepted.nulls and accepted.mask is not None and accepted.mask[index]:
+        return NULL
     block = accepted.array.view(np.ndarray)[(*index, np.newaxis)]
     with np.errstate(all="ignore"):
         return int(_classify(block, accepted, None, None, 0)[0])
 
 
-def codes_of_values(values: Array, missing: Array | None) -> Array:
+def codes_of_values(values: Array, missing: Array | None, nulls: bool) -> Array:
     """The codes of some long doubles or objects."""
     code = _classify(values, Accepted(values, "values", None, 1, None, values.dtype.name), None, missing, 0)
     if missing is not None:
-        code[missing] = MASKED
+        code[missing] = NULL if nulls else MASKED
     return code
 
 

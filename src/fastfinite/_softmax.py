@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastfinite import _rows
-from fastfinite._accept import Array
+from fastfinite._accepted import Array
 from fastfinite._core import QUICK_KINDS
 from fastfinite._loss_arguments import (
     harmful_overlap,

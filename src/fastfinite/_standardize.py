@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastfinite import _columns, _formats
-from fastfinite._accept import Accepted, Array, accept
+from fastfinite._accept import accept_array
+from fastfinite._accepted import Accepted, Array
 from fastfinite._statistics import ColumnStats, column_stats, columns_text
 
 # Parameters are repeated until they fill about so many elements, so that narrow rows are taken several at once.
@@ -106,7 +107,7 @@ def inverse_standardize(x: ArrayLike, *, stats: ColumnStats, out: Array | None =
 
 
 def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, inverse: bool) -> Array:
-    accepted = accept(x)
+    accepted = accept_array(x)
     array = accepted.array
     _check_kind(accepted)
     if array.ndim == 0:
@@ -141,9 +142,10 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
 
 def _check_kind(accepted: Accepted) -> None:
     dtype = accepted.array.dtype
-    small_float = accepted.how == "bits" and accepted.parts == 1 and dtype.kind not in "mM"
+    raw = dtype.kind in "iuV" and not _formats.is_ml_dtype(dtype)
+    small_float = accepted.how == "bits" and accepted.parts == 1 and dtype.kind not in "mM" and not raw
     if not small_float and not (accepted.how == "finite" and (dtype.kind in "biu" or _formats.is_ml_dtype(dtype))):
-        raise TypeError(f"cannot standardize dtype {dtype}: it must be a real number of at most 64 bits")
+        raise TypeError(f"cannot standardize dtype {accepted.label}: it must be a real number of at most 64 bits")
 
 
 def _check_out(out: Any, array: Array) -> None:

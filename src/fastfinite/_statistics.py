@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastfinite import _columns, _scan
-from fastfinite._accept import Accepted, accept
+from fastfinite import _columns, _inputs, _scan
+from fastfinite._accept import accept
+from fastfinite._accepted import Input
 from fastfinite._report import NonFiniteError, describe
 from fastfinite._tabulate import (
     COUNT,
@@ -33,7 +34,6 @@ from fastfinite._tabulate import (
     Floats,
     check_table,
     equal,
-    tabulate,
     tabulate_floats,
 )
 
@@ -70,6 +70,8 @@ class ColumnStats:
     constant : ndarray of bool
         All values present are equal (-0.0 equals 0.0); False where there is none. Exact.
     names : tuple of str or None
+    not_scanned : tuple of str
+        Columns of data frames that hold no numbers, and so have no statistics.
     ddof : int
 
     Notes
@@ -96,12 +98,13 @@ class ColumnStats:
     (array([2., 5.]), array([False,  True]))
     """
 
-    __slots__ = ("_ddof", "_names", "_nan_policy", "_shape", "_table")
+    __slots__ = ("_ddof", "_names", "_nan_policy", "_not_scanned", "_shape", "_table")
 
     def __init__(self, *, ddof: int = 0, nan_policy: str = "omit", names: Sequence[object] | None = None) -> None:
         self._ddof = _scan.whole_number(ddof, "ddof")
         self._nan_policy = _checked_policy(nan_policy)
         self._names = None if names is None else tuple(str(name) for name in names)
+        self._not_scanned: tuple[str, ...] = ()
         self._table: Floats | None = None
         self._shape: tuple[int, ...] = () if names is None else (len(names),)
 
@@ -116,6 +119,10 @@ class ColumnStats:
     @property
     def names(self) -> tuple[str, ...] | None:
         return self._names
+
+    @property
+    def not_scanned(self) -> tuple[str, ...]:
+        return self._not_scanned
 
     # ---- adding --------------------------------------------------------------------------------------
 
@@ -143,25 +150,24 @@ class ColumnStats:
             row = batch.shape if batch.ndim == len(self._shape) else batch.shape[1:]
             if row == self._shape and self.nan_policy != "raise" and _columns.add_row(self._table, batch):
                 return self
-        accepted = accept(batch)
-        array = accepted.array
+        accepted, left_out = _inputs.numbers_only(accept(batch))
         known = self._table is not None or self.names is not None
-        one = array.ndim == (len(self._shape) if known else 1)
-        if array.ndim == 0 and not known:
+        one = len(accepted.shape) == (len(self._shape) if known else 1)
+        if len(accepted.shape) == 0 and not known:
             raise ValueError("batch has no columns: it is a single number")
-        shape = array.shape if one else array.shape[1:]
+        shape = accepted.shape if one else accepted.shape[1:]
         if known and shape != self._shape:
             raise ValueError(
                 f"batch has {columns_text(shape)}, but the statistics are of {columns_text(self._shape)}"
             )
         if one:
-            mask = None if accepted.mask is None else accepted.mask[np.newaxis]
-            accepted = accepted._replace(array=array[np.newaxis], mask=mask)
-        table = tabulate(accepted, (0,))
+            accepted = _inputs.as_row(accepted)
+        table = _inputs.tabulated(accepted, (0,))
         if self.nan_policy == "raise" and table[NAN].any():
             raise _nan_error(accepted, "batch", self.names)
-        if not known and not one and accepted.names is not None:
-            self._names = tuple(accepted.names)
+        if not known and not one:
+            self._names = _inputs.names_of(accepted)
+        self._leave_out(left_out)
         self._absorb(table, shape)
         return self
 
@@ -203,6 +209,8 @@ class ColumnStats:
         tables = [(other._table.copy(), other._shape) for other in others if other._table is not None]
         for table, other_shape in tables:
             self._absorb(table, other_shape)
+        for other in others:
+            self._leave_out(other.not_scanned)
         self._names = names
         return self
 
@@ -214,6 +222,9 @@ class ColumnStats:
     def __radd__(self, other: object) -> ColumnStats:
         # sum() begins with 0.
         return self.copy() if isinstance(other, int) and other == 0 else NotImplemented
+
+    def _leave_out(self, names: Iterable[str]) -> None:
+        self._not_scanned = tuple(dict.fromkeys((*self._not_scanned, *names)))
 
     def _absorb(self, table: Floats, shape: tuple[int, ...]) -> None:
         if self._table is None:
@@ -363,7 +374,7 @@ class ColumnStats:
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = None if self._table is None else self._table.copy()
-        return _restore, ((self.ddof, self.nan_policy, self.names, table, self._shape),)
+        return _restore, ((self.ddof, self.nan_policy, self.names, table, self._shape, self.not_scanned),)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, fit for strict JSON; `from_dict` gives the same statistics back.
@@ -376,6 +387,7 @@ class ColumnStats:
         sums = None if self._table is None else [[float(value).hex() for value in row] for row in self._table]
         names = None if self.names is None else list(self.names)
         state = {"ddof": self.ddof, "nan_policy": self.nan_policy, "names": names, "shape": list(self._shape)}
+        state["not_scanned"] = list(self.not_scanned)
         kinds = ("count", "nan", "posinf", "neginf", "zero", "negative")
         counts = {name: getattr(self, name).tolist() for name in kinds}
         return state | counts | {"constant": self.constant.tolist(), "sums": sums}
@@ -410,6 +422,7 @@ class ColumnStats:
                 raise ValueError(f"state has sums of shape {table.shape} for columns of shape {shape}")
             check_table(table)
         stats._table, stats._shape = table, shape
+        stats._leave_out(str(name) for name in state.get("not_scanned", ()))
         return stats
 
     def __str__(self) -> str:
@@ -426,9 +439,9 @@ class ColumnStats:
 
 
 def _restore(state: tuple[Any, ...]) -> ColumnStats:
-    ddof, nan_policy, names, table, shape = state
+    ddof, nan_policy, names, table, shape, not_scanned = state
     stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names)
-    stats._table, stats._shape = table, shape
+    stats._table, stats._shape, stats._not_scanned = table, shape, not_scanned
     return stats
 
 
@@ -443,8 +456,8 @@ def columns_text(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} columns" if len(shape) == 1 else f"columns of shape {shape}"
 
 
-def _nan_error(accepted: Accepted, name: str, names: Sequence[object] | None) -> NonFiniteError:
-    report = _scan.nan_report(accepted)
+def _nan_error(accepted: Input, name: str, names: Sequence[object] | None) -> NonFiniteError:
+    report = _inputs.nan_report(accepted)
     return NonFiniteError(describe(report, name=name, columns=names), report)
 
 
@@ -507,19 +520,14 @@ def column_stats(
         # What is nearly always asked, past what any input needs.
         table, shape = tabulate_floats(x, (0,), (1,)), x.shape[1:]
     else:
-        accepted = accept(x)
-        table, shape = _tabulated(accepted, axis)
-        stats._names = None if accepted.names is None or shape != (len(accepted.names),) else tuple(accepted.names)
+        accepted, stats._not_scanned = _inputs.numbers_only(accept(x))
+        axes = tuple(range(len(accepted.shape))) if axis is None else _normalized_axes(axis, len(accepted.shape))
+        table, shape = _inputs.tabulated(accepted, axes), tuple(np.delete(accepted.shape, axes).tolist())
+        stats._names = _inputs.names_of(accepted) if axes == (0,) else None
     if stats.nan_policy == "raise" and table[NAN].any():
         raise _nan_error(accept(x), "x", stats.names)
     stats._table, stats._shape = table, shape
     return stats
-
-
-def _tabulated(accepted: Accepted, axis: int | tuple[int, ...] | None) -> tuple[Floats, tuple[int, ...]]:
-    shape = accepted.array.shape
-    axes = tuple(range(len(shape))) if axis is None else _normalized_axes(axis, len(shape))
-    return tabulate(accepted, axes), tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
 def _normalized_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:

@@ -75,8 +75,9 @@ def _heading(stats: ColumnStats) -> str:
     return f"ColumnStats of {columns} column{'' if columns == 1 else 's'}"
 
 
-def _left_out(more: int) -> str:
-    return f"... and {more} more column{'' if more == 1 else 's'}" if more else ""
+def _left_out(stats: ColumnStats, more: int) -> list[str]:
+    lines = [f"... and {more} more column{'' if more == 1 else 's'}"] if more else []
+    return lines + ([f"not scanned: {', '.join(map(repr, stats.not_scanned))}"] if stats.not_scanned else [])
 
 
 def text(stats: ColumnStats) -> str:
@@ -88,9 +89,7 @@ def text(stats: ColumnStats) -> str:
         cells = [cell.ljust(width) if i in (0, len(_HEAD) - 1) else cell.rjust(width)
                  for i, (cell, width) in enumerate(zip(row, widths))]
         lines.append("  ".join(cells).rstrip())
-    if more:
-        lines.append(_left_out(more))
-    return "\n".join(lines)
+    return "\n".join(lines + _left_out(stats, more))
 
 
 def html(stats: ColumnStats) -> str:
@@ -100,6 +99,6 @@ def html(stats: ColumnStats) -> str:
     body = "".join(
         "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    foot = f"<p>{_left_out(more)}</p>" if more else ""
+    foot = "".join(f"<p>{escaping.escape(line)}</p>" for line in _left_out(stats, more))
     return (f"<table><caption>{_heading(stats)}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table>{foot}")

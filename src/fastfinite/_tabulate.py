@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastfinite import _columns, _formats, _slow
-from fastfinite._accept import Accepted, Array
+from fastfinite._accepted import Accepted, Array
 
 # Rows of the table of sums, as in _kernels/table.pxd.
 (COUNT, NAN, POSINF, NEGINF, ZERO, NEGATIVE, LOW, LOW_REST, HIGH, HIGH_REST, MEAN, MEAN_REST, SQUARE, SQUARE_REST,
@@ -90,16 +90,19 @@ def _slabs(array: Array, mask: Array | None, row_axes: int, columns: int) -> Ite
 
 def _tabulate_slab(slab: Array, missing: Array | None, accepted: Accepted) -> Floats:
     dtype = slab.dtype
+    masked = None if accepted.nulls else missing
     if accepted.how == "values":
-        return _tabulate_fractions(slab, missing)
-    if dtype.kind in "iu" and dtype.itemsize == 8 and not _formats.is_ml_dtype(dtype):
-        return _tabulate_integers(slab, missing)
+        return _tabulate_fractions(slab, missing, accepted.nulls)
+    if accepted.how == "bits" and accepted.format is not None and dtype.kind in "iuV" and dtype.names is None:
+        slab = _formats.values_of_bits(slab, accepted.format)
+    elif dtype.kind in "iu" and dtype.itemsize == 8 and not _formats.is_ml_dtype(dtype):
+        return _without_masked(_tabulate_integers(slab, missing), masked)
     with np.errstate(all="ignore"):
         wide = accepted.label == "float64" or (dtype.kind in "iu" and dtype.itemsize == 4)
         values = slab.astype(np.float64 if wide else np.float32)
         if missing is not None:
             values[missing] = np.nan
-    return _without_masked(tabulate_floats(values, (0,), (1,)), missing)
+    return _without_masked(tabulate_floats(values, (0,), (1,)), masked)
 
 
 def _without_masked(table: Floats, missing: Array | None) -> Floats:
@@ -157,22 +160,22 @@ def _tabulate_integers(slab: Array, missing: Array | None) -> Floats:
     table[MEAN] = total + rest
     table[MEAN_REST] = rest - (table[MEAN] - total)
     table[MEAN : MEAN_REST + 1, empty] = 0
-    return _without_masked(table, missing)
-
-
-def _tabulate_fractions(slab: Array, missing: Array | None) -> Floats:
-    table: Floats = _columns.empty_table(slab.shape[1])
-    for column in range(slab.shape[1]):
-        table[:, column] = _fraction_entry(slab[:, column], None if missing is None else missing[:, column])
     return table
 
 
-def _fraction_entry(values: Array, missing: Array | None) -> Floats:
+def _tabulate_fractions(slab: Array, missing: Array | None, nulls: bool) -> Floats:
+    table: Floats = _columns.empty_table(slab.shape[1])
+    for column in range(slab.shape[1]):
+        table[:, column] = _fraction_entry(slab[:, column], None if missing is None else missing[:, column], nulls)
+    return table
+
+
+def _fraction_entry(values: Array, missing: Array | None, nulls: bool) -> Floats:
     entry: Floats = _columns.empty_table(1)[:, 0]
     numbers: list[Fraction] = []
     bounds: list[float] = []
     with np.errstate(all="ignore"):
-        codes = _slow.codes_of_values(values, missing)
+        codes = _slow.codes_of_values(values, missing, nulls)
     for code, value in zip(codes, values):
         if code == _slow.FINITE:
             numbers.append(_fraction(value))

@@ -54,7 +54,7 @@ def _from_environment() -> int | None:
     return None
 
 
-def _in_worker() -> bool:
+def in_worker() -> bool:
     """Whether this is a child process of multiprocessing (a data-loader worker is one)."""
     module = sys.modules.get("multiprocessing.process")
     return module is not None and module.parent_process() is not None
@@ -94,7 +94,7 @@ def count() -> int:
     for choice in (_in_context.get(), _chosen):
         if choice is not None and choice[0] == pid:
             return choice[1]
-    if _in_worker():
+    if in_worker():
         return 1
     inherited = _in_context.get() or _chosen
     if inherited is not None:       # a plain fork() keeps what its parent chose

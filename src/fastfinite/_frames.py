@@ -1,0 +1,202 @@
+"""Data frames and their columns, as parts that can be scanned.
+
+(a) pandas keeps columns of one dtype together: neighbours that lie in one block are one view of it. Its nullable
+    columns say which of their values are missing, and NaN beside NA stays what it is.
+(b) Every other library is read through narwhals, a column at a time: a view where the column lies in one piece
+    without nulls, else copies of ROWS values at most.
+(c) A column of text, dates, categories, lists or objects that are no numbers is left out, and its position kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastfinite import _slow
+from fastfinite._accepted import Accepted, Array, Frame, Part, of_array
+
+ROWS = 1 << 20
+_NUMBERS = "biufc"
+# What libraries of frames give to others, what narwhals' own classes and its plugins have, and lazy frames.
+_MARKS = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__", "__narwhals_dataframe__",
+          "__narwhals_series__", "__narwhals_lazyframe__", "collect_schema")
+
+
+class _Columns(NamedTuple):
+    """Neighbouring columns of one dtype: the first position, how many, the dtype's name, and the values by part."""
+
+    first: int
+    width: int
+    label: str
+    parts: Callable[[], Iterator[tuple[int, Accepted]]]
+
+
+def is_frame(kind: type) -> bool:
+    """Whether objects of this type are frames or columns of a library that narwhals may know."""
+    return any(hasattr(kind, mark) for mark in _MARKS) or _is_pandas(kind)
+
+
+def _is_pandas(kind: type) -> bool:
+    pandas = sys.modules.get("pandas")
+    known = tuple(filter(None, (getattr(pandas, name, None) for name in ("DataFrame", "Series"))))
+    return issubclass(kind, known)
+
+
+def open_frame(x: Any) -> Frame:
+    """Accept a frame or a column of one."""
+    if _is_pandas(type(x)):
+        return _open_pandas(x)
+    native = _arrow_table(x)
+    try:
+        import narwhals.stable.v2 as narwhals
+    except ImportError:
+        raise TypeError(f"{type(x).__module__}.{type(x).__name__} is read through narwhals, which is not installed; "
+                        "pip install 'fastfinite[frames]'") from None
+    frame = narwhals.from_native(native, allow_series=True, pass_through=True)
+    if isinstance(frame, narwhals.LazyFrame):
+        raise TypeError(f"x is lazy ({type(x).__module__}.{type(x).__name__}), so there is nothing to scan yet; "
+                        "collect it first")
+    if isinstance(frame, narwhals.Series):
+        return _frame([_narwhals_columns(frame, 0)], [str(frame.name or "")], (len(frame),))
+    if not isinstance(frame, narwhals.DataFrame):
+        raise TypeError(f"x must be array_like or a data frame, not {type(x).__module__}.{type(x).__name__}")
+    columns = [_narwhals_columns(series, position) for position, series in enumerate(frame.iter_columns())]
+    return _frame(columns, [str(name) for name in frame.columns], frame.shape)
+
+
+def _arrow_table(x: Any) -> Any:
+    """Record batches and arrays of pyarrow as the tables and chunked arrays that narwhals knows."""
+    pyarrow: Any = sys.modules.get("pyarrow")
+    if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
+        return pyarrow.Table.from_batches([x])
+    if pyarrow is not None and isinstance(x, pyarrow.Array):
+        return pyarrow.chunked_array([x])
+    return x
+
+
+def _frame(columns: list[_Columns | None], names: list[str], shape: tuple[int, ...]) -> Frame:
+    known = [group for group in columns if group is not None]
+    scanned = {position for group in known for position in range(group.first, group.first + group.width)}
+    unscanned = [position for position in range(len(names)) if position not in scanned]
+    if not known and names:
+        raise TypeError("x has no column of numbers to scan; its columns are "
+                        f"{', '.join(map(repr, names[:8]))}{', ...' if len(names) > 8 else ''}")
+    labels = {group.label for group in known}
+
+    def parts() -> Iterator[Part]:
+        for group in known:
+            for row, accepted in group.parts():
+                if len(shape) == 1:
+                    yield Part(accepted, (row,))
+                else:
+                    yield Part(_two_dimensional(accepted), (row, group.first))
+
+    return Frame(shape, labels.pop() if len(labels) == 1 else "mixed", names, unscanned, parts)
+
+
+def _two_dimensional(accepted: Accepted) -> Accepted:
+    if accepted.array.ndim == 2:
+        return accepted
+    mask = None if accepted.mask is None else accepted.mask[:, np.newaxis]
+    return accepted._replace(array=accepted.array[:, np.newaxis], mask=mask)
+
+
+def _with_nulls(values: Array, missing: Array) -> Accepted:
+    accepted = of_array(values)
+    return accepted._replace(mask=missing, nulls=True) if missing.any() else accepted
+
+
+def _objects(values: Array, first: int) -> _Columns | None:
+    """A column of objects, if all of them are numbers or None."""
+    accepted = of_array(values)
+    try:
+        for _ in _slow.codes(accepted, None):
+            pass
+    except TypeError:
+        return None
+    return _Columns(first, 1, "object", lambda: iter([(0, accepted)]))
+
+
+# ---- pandas ------------------------------------------------------------------------------------------
+
+
+def _open_pandas(x: Any) -> Frame:
+    if x.ndim == 1:
+        name = "" if x.name is None else str(x.name)
+        return _frame([_pandas_series(x, 0)], [name], x.shape)
+    columns: list[_Columns | None] = []
+    dtypes = list(x.dtypes)
+    first = 0
+    while first < len(dtypes):
+        dtype, stop = dtypes[first], first + 1
+        if isinstance(dtype, np.dtype) and dtype.kind in _NUMBERS:
+            while stop < len(dtypes) and dtypes[stop] == dtype:
+                stop += 1
+            columns += _pandas_block(x.iloc[:, first:stop], first)
+        else:
+            columns.append(_pandas_series(x.iloc[:, first], first))
+        first = stop
+    return _frame(columns, [str(name) for name in x.columns], x.shape)
+
+
+def _pandas_block(block: Any, first: int) -> list[_Columns | None]:
+    """Neighbours of one NumPy dtype: one view, where they lie together."""
+    # The first row of columns that lie apart is a copy; so is all of them.
+    together = np.may_share_memory(block.iloc[:1].to_numpy(), block.iloc[:, 0].to_numpy())
+    if not together:
+        return [_pandas_series(block.iloc[:, i], first + i) for i in range(block.shape[1])]
+    accepted = of_array(block.to_numpy())
+    return [_Columns(first, block.shape[1], accepted.label, lambda: iter([(0, accepted)]))]
+
+
+def _pandas_series(series: Any, first: int) -> _Columns | None:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind == "O":
+            return _objects(series.to_numpy(), first)
+        if dtype.kind not in _NUMBERS:
+            return None
+        accepted = of_array(series.to_numpy())
+        return _Columns(first, 1, accepted.label, lambda: iter([(0, accepted)]))
+    # The first of nullable and Arrow columns, the second of sparse ones, which have no missing value but nan.
+    values = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
+    if not isinstance(values, np.dtype) or values.kind not in _NUMBERS:
+        return None
+    nullable = hasattr(dtype, "numpy_dtype")
+
+    def parts() -> Iterator[tuple[int, Accepted]]:
+        for start in range(0, len(series), ROWS):
+            piece = series.iloc[start : start + ROWS]
+            missing = piece.isna().to_numpy() if nullable else np.zeros(len(piece), np.bool_)
+            filled = {"na_value": values.type(0)} if missing.any() else {}
+            yield start, _with_nulls(piece.to_numpy(dtype=values, **filled), missing)
+
+    return _Columns(first, 1, values.name, parts)
+
+
+# ---- narwhals ----------------------------------------------------------------------------------------
+
+
+def _narwhals_columns(series: Any, first: int) -> _Columns | None:
+    native = getattr(series.to_native(), "dtype", None)
+    if isinstance(native, np.dtype):    # a library like pandas, where narwhals takes nan for null
+        accepted = None if native.kind not in _NUMBERS else of_array(series.to_numpy())
+        return None if accepted is None else _Columns(first, 1, accepted.label, lambda: iter([(0, accepted)]))
+    kind = str(series.dtype)
+    if not series.dtype.is_numeric() and kind != "Boolean":
+        return None
+    label = series.dtype.__class__.__name__.lower()
+
+    def parts() -> Iterator[tuple[int, Accepted]]:
+        for start in range(0, len(series), ROWS):
+            piece = series if len(series) <= ROWS else series[start : start + ROWS]
+            if piece.null_count() == 0:
+                yield start, of_array(piece.to_numpy())
+            else:
+                missing = piece.is_null().to_numpy()
+                yield start, _with_nulls(piece.fill_null(False if kind == "Boolean" else 0).to_numpy(), missing)
+
+    return _Columns(first, 1, "bool" if label == "boolean" else label, parts)

@@ -1,0 +1,336 @@
+"""The guard around a data loader: batches are scanned as they pass, and are the same objects."""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from fastfinite._batch import Finding, Walker, in_words, size_text
+from fastfinite._report import KINDS, NonFiniteError, ScanReport
+from fastfinite._scan import whole_number
+
+_POLICIES = ("raise", "warn", "skip")
+
+
+class NonFiniteWarning(RuntimeWarning):
+    """Given by ``guard(on_bad="warn")`` for batches that are not finite."""
+
+
+class BadBatch:
+    """A batch that is not finite, as `guard` tells of it.
+
+    Attributes
+    ----------
+    epoch : int
+        How many times the loader had been gone through before.
+    index : int
+        Number of the batch in its epoch, from 0.
+    findings : tuple of Finding
+        The arrays that are not finite.
+    batch : object
+        The batch itself; None in reports, which do not keep it.
+    """
+
+    __slots__ = ("batch", "epoch", "findings", "index")
+
+    def __init__(self, epoch: int, index: int, findings: tuple[Finding, ...], batch: Any = None) -> None:
+        self.epoch, self.index, self.findings, self.batch = epoch, index, findings, batch
+
+    @property
+    def path(self) -> str:
+        """Where the first finding is."""
+        return self.findings[0].path
+
+    @property
+    def report(self) -> ScanReport:
+        """The report of the first finding."""
+        return self.findings[0].report
+
+    @property
+    def sample(self) -> int | None:
+        """The sample that the first finding is in."""
+        return self.findings[0].sample
+
+    def __str__(self) -> str:
+        return f"batch {self.index} of epoch {self.epoch}: {in_words(self.findings)}"
+
+    def __repr__(self) -> str:
+        return f"<BadBatch: {self}>"
+
+
+class GuardReport:
+    """What `guard` has seen so far; true when every batch was finite.
+
+    Attributes
+    ----------
+    ok : bool
+    epochs, batches, arrays, bytes : int
+        What was scanned.
+    bad, skipped, mended : int
+        Batches that were not finite; of those, the ones left out and the ones replaced by ``on_bad``.
+    findings : list of BadBatch
+        The first `max_findings` of them.
+    not_scanned : dict of str to str
+        What could not be checked: its path in the batch, and why.
+    seconds : float
+        Time spent in scanning.
+    """
+
+    __slots__ = (
+        "arrays", "bad", "batches", "bytes", "epochs", "findings", "mended", "not_scanned", "seconds", "skipped"
+    )
+
+    def __init__(self) -> None:
+        self.epochs = self.batches = self.arrays = self.bytes = self.bad = self.skipped = self.mended = 0
+        self.findings: list[BadBatch] = []
+        self.not_scanned: dict[str, str] = {}
+        self.seconds = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return self.bad == 0
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        verdict = "all finite" if self.ok else f"{self.bad} not finite"
+        for number, what in ((self.skipped, "skipped"), (self.mended, "mended")):
+            verdict += f", {number} {what}" if number else ""
+        seen = f"{_plural(self.batches, 'batch', 'batches')} in {_plural(self.epochs, 'epoch', 'epochs')}"
+        lines = [f"{seen}: {verdict}; {size_text(self.bytes)} scanned in {self.seconds:.3g} s"]
+        lines += [f"  {bad}" for bad in self.findings]
+        if self.bad > len(self.findings):
+            lines.append(f"  ... and {self.bad - len(self.findings)} more")
+        lines += [f"  not scanned: {path or 'the batch'}: {reason}" for path, reason in self.not_scanned.items()]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<GuardReport: {self}>"
+
+
+def _plural(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
+
+
+class Transparent:
+    """Passes what it does not have itself through to the object it stands for, dunder names excepted."""
+
+    _own = frozenset(("_wrapped", "_walker", "_options"))
+
+    def __init__(self, wrapped: Any, walker: Walker, options: dict[str, Any]) -> None:
+        self._wrapped, self._walker, self._options = wrapped, walker, options
+
+    def __getattr__(self, name: str) -> Any:
+        # Half-made objects, as copy and pickle make them, have nothing to pass on to.
+        if name in self._own or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._wrapped, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self._own:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._wrapped, name, value)
+
+    def __len__(self) -> int:
+        return len(self._wrapped)
+
+    def __bool__(self) -> bool:
+        return bool(self._wrapped)
+
+    def __repr__(self) -> str:
+        return f"<guarded {self._wrapped!r}>"
+
+
+# ---- loaders -----------------------------------------------------------------------------------------
+
+
+class GuardedLoader(Transparent):
+    """A loader whose batches are scanned; made by `guard`. Has the attributes and the length of the loader.
+
+    Attributes
+    ----------
+    report : GuardReport
+    """
+
+    report: GuardReport
+
+    _own = frozenset(("_wrapped", "_walker", "_options", "_warned", "report"))
+
+    def __init__(self, wrapped: Any, walker: Walker, options: dict[str, Any]) -> None:
+        super().__init__(wrapped, walker, options)
+        self.report = GuardReport()
+        self._warned: set[tuple[str, str]] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(guard, **self._options), (self._wrapped,)
+
+    def __iter__(self) -> Iterator[Any]:
+        report = self.report
+        epoch = report.epochs
+        report.epochs += 1
+        met: Counter[tuple[str, str]] = Counter()
+        iterator: Any = iter(self._wrapped)
+        try:
+            for index, batch in enumerate(iterator):
+                findings = self._scan(batch, epoch, index)
+                if findings:
+                    batch = self._treated(BadBatch(epoch, index, findings, batch), met)
+                    if batch is _LEFT_OUT:
+                        continue
+                yield batch
+        except GeneratorExit:       # the loop was left early
+            self._summarize(met, epoch)
+            raise
+        else:
+            self._summarize(met, epoch)
+        finally:
+            close = getattr(iterator, "close", None)
+            # The traceback of an error would keep the workers of the loader alive by the names of this frame.
+            iterator = None
+            if callable(close):
+                close()
+            close = None
+
+    def _scan(self, batch: Any, epoch: int, index: int) -> tuple[Finding, ...]:
+        report = self.report
+        start = time.perf_counter()
+        try:
+            found = self._walker.walk(batch)
+        except TypeError as error:
+            raise TypeError(self._label(f"batch {index} of epoch {epoch}: {error}")) from error
+        report.seconds += time.perf_counter() - start
+        report.batches += 1
+        report.arrays += found.arrays
+        report.bytes += found.bytes
+        if found.not_scanned:
+            report.not_scanned.update(found.not_scanned)
+        return tuple(found.findings)
+
+    def _treated(self, bad: BadBatch, met: Counter[tuple[str, str]]) -> Any:
+        """What is yielded instead of a bad batch, or _LEFT_OUT."""
+        report, on_bad = self.report, self._options["on_bad"]
+        report.bad += 1
+        if len(report.findings) < self._options["max_findings"]:
+            report.findings.append(BadBatch(bad.epoch, bad.index, bad.findings))
+        if on_bad == "raise":
+            raise NonFiniteError(self._label(str(bad)), findings=bad.findings, epoch=bad.epoch, index=bad.index)
+        if on_bad == "skip":
+            report.skipped += 1
+            return _LEFT_OUT
+        if on_bad == "warn":
+            kinds = set(_kinds(bad.findings))
+            new = kinds - self._warned
+            self._warned |= new
+            met.update(kinds)
+            if new:
+                warnings.warn(self._label(str(bad)), NonFiniteWarning, stacklevel=3)
+            return bad.batch
+        mended = on_bad(bad)
+        if mended is None:
+            return bad.batch
+        report.mended += 1
+        return mended
+
+    def _summarize(self, met: Counter[tuple[str, str]], epoch: int) -> None:
+        if met:
+            counts = ", ".join(
+                f"{kind} in {_plural(n, 'batch', 'batches')}" + (f" at {path}" if path else "")
+                for (kind, path), n in met.items()
+            )
+            warnings.warn(self._label(f"in epoch {epoch}: {counts}"), NonFiniteWarning, stacklevel=3)
+
+    def _label(self, text: str) -> str:
+        name = self._options["name"]
+        return text if name is None else f"{name}: {text}"
+
+
+_LEFT_OUT = object()
+
+
+def _kinds(findings: Iterable[Finding]) -> Iterator[tuple[str, str]]:
+    for finding in findings:
+        for kind, label in (*KINDS.items(), ("overflow", "overflow")):
+            if getattr(finding.report, kind):
+                yield label, finding.path
+
+
+def guard(
+    loader: Iterable[Any],
+    *,
+    on_bad: str | Callable[[BadBatch], Any] = "raise",
+    allow_nan: bool = False,
+    name: str | None = None,
+    target_dtype: object = None,
+    on_unknown: str = "ignore",
+    max_findings: int = 100,
+) -> GuardedLoader:
+    """Scan every batch of a data loader as it passes, and stop, warn, skip or mend where one is not finite.
+
+    Parameters
+    ----------
+    loader : iterable
+        A ``DataLoader`` of PyTorch, a dataset, a generator: anything that a ``for`` loop takes. Batches may be any nest
+        that `scan_batch` takes.
+    on_bad : {"raise", "warn", "skip"} or callable, default "raise"
+        What to do with a batch that is not finite: raise `NonFiniteError`; give a `NonFiniteWarning`, one for each kind
+        and path and a summary at the end of the epoch; leave it out; or call a function with the `BadBatch`, whose
+        result is the batch that goes on, unchecked (None for the batch as it is).
+    allow_nan : bool, default False
+        Let nan, None and NaT pass; inf is still found.
+    name : str, optional
+        What messages call the loader.
+    target_dtype : str or dtype, optional
+        Find also finite values that would become inf when cast to this format.
+    on_unknown : {"ignore", "raise"}, default "ignore"
+        Objects of a kind that is not known are listed in ``report.not_scanned``, or a `TypeError`.
+    max_findings : int, default 100
+        How many bad batches the report lists; it counts all.
+
+    Returns
+    -------
+    GuardedLoader
+        Yields the same objects, for any number of epochs; has the length and the attributes of the loader (``sampler``,
+        ``state_dict()``), and a ``report``, a `GuardReport`.
+
+    Raises
+    ------
+    TypeError
+        If `loader` cannot be iterated over; while it is, with ``on_unknown="raise"``, for an object that is unknown.
+    ValueError
+        If an option is not one that is known.
+    NonFiniteError
+        From the loop, with ``findings``, ``path``, ``sample``, ``epoch`` and ``index``.
+
+    See Also
+    --------
+    guard_dataset : Names the sample in the dataset.
+    scan_batch : One batch.
+
+    Notes
+    -----
+    Cost: that of `scan_batch`, a read of the batch, in the process that iterates. The loader's iterator is closed when
+    the loop ends, however it ends.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastfinite as ff
+    >>> batches = [{"x": np.ones((2, 3))}, {"x": np.array([[1.0, np.nan, 0.0]])}]
+    >>> loader = ff.guard(batches, on_bad="skip")
+    >>> len(list(loader)), loader.report.bad, str(loader.report.findings[0])
+    (1, 1, 'batch 1 of epoch 0: x (1 x 3 float64) has 1 non-finite value: 1 nan; first nan at row 0, column 1')
+    """
+    if not hasattr(type(loader), "__iter__") and not hasattr(type(loader), "__getitem__"):
+        raise TypeError(f"loader must be iterable, not {type(loader).__name__}")
+    if not callable(on_bad) and on_bad not in _POLICIES:
+        raise ValueError(f"on_bad must be one of {', '.join(map(repr, _POLICIES))} or callable, not {on_bad!r}")
+    walker = Walker(allow_nan, target_dtype, on_unknown)
+    options = {"on_bad": on_bad, "allow_nan": allow_nan, "name": name, "target_dtype": target_dtype,
+               "on_unknown": on_unknown, "max_findings": whole_number(max_findings, "max_findings", 0)}
+    return GuardedLoader(loader, walker, options)

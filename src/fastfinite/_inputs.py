@@ -1,0 +1,217 @@
+"""The questions of _tally.py, put to whatever was accepted: arrays, frames, sparse arrays, arrays of other devices.
+
+A frame answers part by part, a sparse array by its values, a device by itself; their places are then worked out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastfinite import _columns, _slow, _tally
+from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
+from fastfinite._formats import Format
+from fastfinite._report import KINDS, ScanReport
+from fastfinite._tabulate import Floats, tabulate
+from fastfinite._tally import NON_FINITE
+
+_COUNTS = ("nan", "posinf", "neginf", "null", "masked", "overflow")
+# Sparse arrays are made dense so many values at a time where that is the simplest.
+_SLAB = 1 << 16
+
+
+def answer(x: Input, question: int) -> bool:
+    """Whether there is a value of the kind asked for."""
+    if isinstance(x, Accepted):
+        return _tally.answer(x, question)
+    if isinstance(x, Frame):
+        return any(_tally.answer(part.accepted, question) for part in x.parts())
+    if isinstance(x, Sparse):
+        return _tally.answer(x.stored, question)
+    return x.ask(question)
+
+
+def report(x: Input, target: Format | None, axis: int | None, allow_nan: bool = False) -> ScanReport:
+    """Counts and places; totals, or along an axis. With `allow_nan` the first place is that of an infinite value."""
+    if isinstance(x, Accepted):
+        return _report_array(x, target, axis, allow_nan)
+    if isinstance(x, Frame):
+        return _report_frame(x, target, axis, allow_nan)
+    if isinstance(x, Sparse):
+        return _report_sparse(x, target, axis, allow_nan)
+    # Whether finite values fit another format is found out here.
+    if target is None and not x.ask(NON_FINITE):
+        return _empty(x, target, axis, math.prod(x.shape))
+    return report(x.fetch(), target, axis, allow_nan)
+
+
+def _report_array(x: Accepted, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
+    found = _tally.report_of(x, target, axis)
+    if allow_nan:
+        _tally.pass_over_nan(found, x)
+    return found
+
+
+def _empty(x: Frame | Sparse | Remote, target: Format | None, axis: int | None, size: int) -> ScanReport:
+    """A report of nothing yet."""
+    rest = None if axis is None else x.shape[:axis] + x.shape[axis + 1 :]
+    counts = {name: 0 if rest is None else np.zeros(rest, np.intp) for name in _COUNTS}
+    return ScanReport(
+        x.shape, x.label, size=size, counts=counts, axis=axis,
+        target_dtype=None if target is None else target.name,
+        not_scanned=x.not_scanned if isinstance(x, Frame) else (),
+        names=tuple(x.names) if isinstance(x, Frame) else None,
+    )
+
+
+def _report_frame(x: Frame, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
+    whole = _empty(x, target, None, 0)
+    counts = _empty(x, target, axis, 0)
+    for accepted, origin in x.parts():
+        part = _report_array(accepted, target, axis, allow_nan)
+        whole._merge(part.totals, origin)
+        if axis is not None:
+            others = [slice(start, start + n) for start, n in zip(origin, accepted.shape)]
+            del others[axis]
+            for name in _COUNTS:
+                getattr(counts, name)[tuple(others)] += getattr(part, name)
+    if axis is None:
+        return whole
+    counts.size = whole.size
+    counts.first, counts.first_kind, counts.first_overflow = whole.first, whole.first_kind, whole.first_overflow
+    return counts
+
+
+def _report_sparse(x: Sparse, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
+    whole = _empty(x, target, axis, math.prod(x.shape))
+    if _tally.report_of(x.stored, target, None).ok:
+        return whole
+    values, coordinates = x.ordered()
+    found = _report_array(values, target, None, allow_nan)
+    others = [coordinate for i, coordinate in enumerate(coordinates) if i != axis]
+    if axis is None:
+        for name in _COUNTS:
+            setattr(whole, name, getattr(found, name))
+    else:
+        for name in _COUNTS:
+            for start, code in _slow.codes(values, target):
+                bad = start + np.flatnonzero(code == _slow.CODE_OF_COUNT[name])
+                np.add.at(getattr(whole, name), tuple(coordinate[bad] for coordinate in others), 1)
+    if found.first is not None:
+        whole.first, whole.first_kind = _place(coordinates, found.first[0]), found.first_kind
+    if found.first_overflow is not None:
+        whole.first_overflow = _place(coordinates, found.first_overflow[0])
+    return whole
+
+
+def _place(coordinates: Array, index: int) -> tuple[int, ...]:
+    return tuple(int(i) for i in coordinates[:, index])
+
+
+def indices(x: Input, question: int, limit: int | None) -> NDArray[np.intp]:
+    """Indices of the values of the kind asked for, a row each, in C order, `limit` at most."""
+    if isinstance(x, Remote):
+        return indices(x.fetch(), question, limit)
+    if isinstance(x, Accepted):
+        return _unraveled(x, question, limit)
+    if isinstance(x, Sparse):
+        values, coordinates = x.ordered()
+        return coordinates[:, _unraveled(values, question, limit)[:, 0]].T
+    found = [_unraveled(accepted, question, None) + np.array(origin, np.intp) for accepted, origin in x.parts()]
+    every = np.concatenate(found) if found else np.empty((0, len(x.shape)), np.intp)
+    return every[np.lexsort(every.T[::-1])][:limit]
+
+
+def _unraveled(x: Accepted, question: int, limit: int | None) -> NDArray[np.intp]:
+    size, shape = x.array.size, x.shape
+    found = _tally.indices(x, question, size if limit is None else min(limit, size))
+    if not shape:
+        return np.empty((len(found), 0), np.intp)
+    return np.stack(np.unravel_index(found, shape), axis=-1).astype(np.intp, copy=False).reshape(len(found), len(shape))
+
+
+def nan_report(x: Input) -> ScanReport:
+    """The totals of what counts as nan alone, None and NaT and nulls with it."""
+    whole = report(x, None, None)
+    kinds = {"nan": whole.nan, "null": whole.null}
+    first = next((tuple(int(i) for i in row) for row in indices(x, _tally.NAN_ONLY, 1)), None)
+    return ScanReport(whole.shape, whole.dtype, size=whole.size, counts=kinds, first=first,
+                      first_kind=None if first is None else KINDS["nan"])
+
+
+def names_of(x: Input) -> tuple[str, ...] | None:
+    """The names of the columns of a data frame."""
+    return tuple(x.names) if isinstance(x, Frame) and len(x.shape) == 2 else None
+
+
+def numbers_only(x: Input) -> tuple[Input, tuple[str, ...]]:
+    """The input without the columns that hold no numbers, and their names."""
+    if not isinstance(x, Frame) or not x.unscanned:
+        return x, ()
+    frame = x
+    kept = [position for position in range(len(frame.names)) if position not in set(frame.unscanned)]
+    moved = {position: place for place, position in enumerate(kept)}
+
+    def parts() -> Iterator[Part]:
+        for accepted, origin in frame.parts():
+            yield Part(accepted, (origin[0], moved[origin[1]]))
+
+    names = [frame.names[position] for position in kept]
+    return Frame((frame.shape[0], len(kept)), frame.label, names, [], parts), frame.not_scanned
+
+
+def as_row(x: Input) -> Input:
+    """The input as the only row of something larger."""
+    if isinstance(x, Accepted):
+        return x._replace(array=x.array[np.newaxis], mask=_row(x.mask))
+    if isinstance(x, Remote):
+        return as_row(x.fetch())
+    shape = (1, *x.shape)
+    if isinstance(x, Sparse):
+        values, coordinates = x.ordered()
+        first = np.zeros((1, coordinates.shape[1]), np.intp)
+        return Sparse(shape, values, lambda: (values, np.concatenate([first, coordinates])))
+    frame = x
+
+    def parts() -> Iterator[Part]:
+        for accepted, origin in frame.parts():
+            yield Part(accepted._replace(array=accepted.array[np.newaxis], mask=_row(accepted.mask)), (0, *origin))
+
+    return frame._replace(shape=shape, parts=parts)
+
+
+def _row(mask: Array | None) -> Array | None:
+    return None if mask is None else mask[np.newaxis]
+
+
+def tabulated(x: Input, axes: tuple[int, ...]) -> Floats:
+    """The table of sums of the columns that are left when `axes` are reduced."""
+    if isinstance(x, Accepted):
+        return tabulate(x, axes)
+    if isinstance(x, Remote):
+        return tabulated(x.fetch(), axes)
+    others = tuple(i for i in range(len(x.shape)) if i not in axes)
+    columns = np.arange(math.prod(x.shape[i] for i in others)).reshape([x.shape[i] for i in others])
+    table = _columns.empty_table(columns.size)
+    for accepted, origin in x.parts() if isinstance(x, Frame) else _slabs(x):
+        place = columns[tuple(slice(origin[i], origin[i] + accepted.shape[i]) for i in others)].ravel()
+        sums: Floats = np.ascontiguousarray(table[:, place])
+        _columns.merge_tables(sums, tabulate(accepted, axes))
+        table[:, place] = sums
+    return table
+
+
+def _slabs(x: Sparse) -> Iterator[Part]:
+    """A sparse array, some of its rows at a time, with its zeros."""
+    values, coordinates = x.ordered()
+    rest = x.shape[1:]
+    step = max(1, _SLAB // max(1, math.prod(rest)))
+    for start in range(0, x.shape[0], step):
+        rows = min(step, x.shape[0] - start)
+        first, stop = np.searchsorted(coordinates[0], (start, start + rows))
+        slab = np.zeros((rows, *rest), values.array.dtype)
+        slab[(coordinates[0, first:stop] - start, *coordinates[1:, first:stop])] = values.array[first:stop]
+        yield Part(values._replace(array=slab), (start,) + (0,) * len(rest))

@@ -1,0 +1,177 @@
+"""Tensors of PyTorch, arrays of JAX and whatever speaks DLPack: as NumPy arrays of the same memory.
+
+(a) Nothing is imported: an array of a library can only be met where the library is.
+(b) bfloat16 and 8-bit floats of PyTorch, which NumPy does not know, are viewed as integers and scanned as raw bits.
+(c) What lies on another device is asked there, with its own library; only when the answer is not enough does it travel.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from fastfinite import _formats
+from fastfinite._accepted import Accepted, Array, Input, Remote, Sparse, of_array
+from fastfinite._formats import Format
+
+# What is asked of a device: the questions of _tally by the names of the functions that every library has.
+_NON_FINITE, _NAN_ONLY = 0, 1
+_CPU = 1        # DLPack's number
+
+# ---- PyTorch -----------------------------------------------------------------------------------------
+
+
+def is_torch(kind: type) -> bool:
+    """Whether this is a type of PyTorch's tensors."""
+    return issubclass(kind, _known("torch", "Tensor"))
+
+
+def _known(module: str, name: str) -> tuple[type, ...]:
+    found = getattr(sys.modules.get(module), name, None)
+    return () if found is None else (found,)
+
+
+def open_torch(x: Any) -> Input:
+    """Accept a tensor, of any layout and device."""
+    torch: Any = sys.modules["torch"]
+    if x.layout is not torch.strided or x.is_nested or x.is_quantized:
+        return _open_unusual(x, torch)
+    if x.is_cpu:
+        return _host_torch(x, torch)
+    if x.is_meta:
+        raise TypeError("cannot scan a tensor of the meta device: it has no values")
+    return _remote_torch(x, torch)
+
+
+def _host_torch(x: Any, torch: Any) -> Accepted:
+    form = _raw_format(x.dtype)
+    try:
+        if form is None:
+            return of_array(x.numpy(force=True))
+        bits = x.detach().view(torch.uint8 if form.bits == 8 else torch.int16)
+        return of_array(bits.numpy(), form.name)
+    except (TypeError, RuntimeError) as error:      # the latter of tensors without memory, as tracing makes
+        raise TypeError(f"cannot scan a tensor ({type(x).__name__}) of {x.dtype}: {error}") from error
+
+
+@functools.cache
+def _raw_format(dtype: Any) -> Format | None:
+    """The format of one of PyTorch's dtypes that NumPy has not."""
+    name = str(dtype).removeprefix("torch.")
+    return None if name in _formats.NATIVE else _formats.FORMATS.get(name)
+
+
+def plain_array(x: Any) -> Array | None:
+    """The array that a tensor shares its memory with, where it is as simple as that."""
+    try:
+        array: Array = x.numpy()
+    except (TypeError, RuntimeError):
+        return None
+    return array
+
+
+def _open_unusual(x: Any, torch: Any) -> Input:
+    if x.is_quantized:
+        raise TypeError(f"cannot scan a quantized tensor ({x.dtype}): its numbers are integers with a scale; "
+                        "pass x.dequantize(), or check the scales")
+    if x.is_nested:
+        if x.layout is torch.jagged:
+            return open_torch(x.values())
+        raise TypeError("cannot scan a nested tensor of strided layout; pass its x.unbind() one by one")
+    if "sparse" not in str(x.layout):
+        raise TypeError(f"cannot scan a tensor of layout {x.layout}")
+    return _open_sparse(x.detach(), torch)
+
+
+def _open_sparse(x: Any, torch: Any) -> Input:
+    if x.layout is torch.sparse_coo and not x.is_coalesced():
+        # Values of one place are added up, and two finite ones may make an inf.
+        try:
+            x = x.coalesce()
+        except NotImplementedError as error:
+            raise TypeError(f"cannot scan a sparse tensor of {x.dtype} that is not coalesced: {error}") from error
+    shape, stored = tuple(x.shape), open_torch(x.values())
+    if isinstance(stored, Remote):
+        return stored._replace(shape=shape, fetch=lambda: open_torch(x.to("cpu")))
+    assert isinstance(stored, Accepted)
+    flat = stored._replace(array=stored.array.reshape(-1))
+    return Sparse(shape, flat, lambda: _sorted_torch(x, torch))
+
+
+def _sorted_torch(x: Any, torch: Any) -> tuple[Accepted, Array]:
+    """The values in C order, and where they are; each that is stored may be an array of the axes that are dense."""
+    coo = (x if x.layout is torch.sparse_coo else x.to_sparse()).coalesce()
+    places, accepted = coo.indices().numpy(), _host_torch(coo.values(), torch)
+    dense = accepted.array.shape[1:]
+    size = math.prod(dense)
+    inner = np.indices(dense, np.intp).reshape(len(dense), size)
+    coordinates = np.concatenate([np.repeat(places, size, axis=1), np.tile(inner, places.shape[1])])
+    return accepted._replace(array=accepted.array.reshape(-1)), coordinates
+
+
+def _remote_torch(x: Any, torch: Any) -> Remote:
+    name = str(x.dtype).removeprefix("torch.")
+
+    def ask(question: int) -> bool:
+        if not (x.dtype.is_floating_point or x.dtype.is_complex):
+            return False
+        tests = (torch.isfinite, torch.isnan, torch.isinf)
+        try:
+            found = tests[question](x.detach())
+        except NotImplementedError:     # of 8-bit floats
+            found = tests[question](x.detach().to(torch.float32))
+        return bool((~found if question == _NON_FINITE else found).any().item())
+
+    return Remote(tuple(x.shape), name, ask, lambda: _host_torch(x.detach().to("cpu"), torch))
+
+
+# ---- JAX, DLPack -------------------------------------------------------------------------------------
+
+
+def is_jax(kind: type) -> bool:
+    """Whether this is a type of JAX's arrays."""
+    return issubclass(kind, _known("jax", "Array"))
+
+
+def open_jax(x: Any) -> Input:
+    """Accept an array of JAX. What is being traced has no values; JAX refuses it, with advice."""
+    jax: Any = sys.modules["jax"]
+    if not x.is_fully_addressable:
+        raise TypeError("cannot scan an array of JAX that lies on other hosts too; pass its x.addressable_shards")
+    if all(device.platform == "cpu" for device in x.devices()):
+        return of_array(np.asarray(x))
+    return _remote(x, jax.numpy, lambda: of_array(np.asarray(x)))
+
+
+def speaks_dlpack(kind: type) -> bool:
+    """Whether only DLPack leads from this type to NumPy."""
+    others = ("__array__", "__array_interface__", "__array_struct__", "__buffer__")
+    return hasattr(kind, "__dlpack__") and (
+        not any(hasattr(kind, name) for name in others) or hasattr(kind, "__cuda_array_interface__"))
+
+
+def open_dlpack(x: Any) -> Input:
+    """Accept an array that gives its memory by DLPack."""
+    device = int(x.__dlpack_device__()[0])
+    if device == _CPU:
+        try:
+            return of_array(np.from_dlpack(x))
+        except (RuntimeError, BufferError, ValueError) as error:
+            raise TypeError(f"cannot scan this {type(x).__name__}, which NumPy does not take: {error}") from error
+    namespace = getattr(x, "__array_namespace__", None)
+    if namespace is None:
+        raise TypeError(f"cannot scan this {type(x).__name__}: it lies on another device (DLPack's type {device}); "
+                        "copy it to the host first")
+    return _remote(x, namespace(), lambda: of_array(np.from_dlpack(x, device="cpu")))
+
+
+def _remote(x: Any, library: Any, fetch: Any) -> Remote:
+    def ask(question: int) -> bool:
+        found = (library.isfinite, library.isnan, library.isinf)[question](x)
+        return not bool(library.all(found)) if question == _NON_FINITE else bool(library.any(found))
+
+    return Remote(tuple(int(n) for n in x.shape), str(x.dtype), ask, fetch)
