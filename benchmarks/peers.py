@@ -182,6 +182,8 @@ PACKAGES = {
     "NumKong": "numkong",
     "ml_dtypes": "ml_dtypes",
     "torch": "torch",
+    "pyarrow": "pyarrow",
+    "narwhals": "narwhals",
 }
 
 

@@ -64,7 +64,7 @@ def test_public_docstrings_have_their_sections(name):
     first_line = text_of(thing).splitlines()[0]
     assert first_line.endswith((".", ":")) and len(first_line) <= 120
     if inspect.isclass(thing):
-        assert {"Attributes", "Parameters"} & set(found)
+        assert {"Attributes", "Parameters"} & set(found) or issubclass(thing, Warning)
         return
     # Of a ufunc's many keywords only the usual ones have an entry.
     is_ufunc = isinstance(thing, np.ufunc)

@@ -13,7 +13,8 @@ The main calls:
 - `binary_cross_entropy`, `binary_cross_entropy_with_logits`: losses that cannot become nan by themselves, with their
   gradient and a `LossInfo`;
 - `softmax`, `log_softmax`, `logsumexp`, `cross_entropy`: the same for many classes;
-- `scan_batch`, `guard`, `guard_dataset`, `guarded_collate`: the same for nests of arrays, in data loaders;
+- `scan_batch`, `guard`, `guard_dataset`, `guarded_collate`: the same for nests of arrays, in data loaders, with reports
+  (`BatchReport`, `Finding`, `GuardReport`, `BadBatch`) and a `NonFiniteWarning`;
 - `check_gradients`, `check_parameters`: for models, by name;
 - `threads`, `set_num_threads`, `get_num_threads`, `cpu_info`: what a large call uses.
 """

@@ -10,15 +10,17 @@ import functools
 import numbers
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastfinite import _formats
 from fastfinite._formats import Format
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[Any]"
 
 
 class Accepted(NamedTuple):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastfinite import _losses, _ufuncs
 from fastfinite._accepted import Array
@@ -36,6 +35,9 @@ from fastfinite._loss_arguments import (
     result_dtype,
     with_kinds,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _SMALLEST_NORMAL = sys.float_info.min
 

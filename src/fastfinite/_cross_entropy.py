@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastfinite import _rows
 from fastfinite._accepted import Array
@@ -23,6 +22,9 @@ from fastfinite._loss_arguments import (
     result_dtype,
 )
 from fastfinite._softmax import rounded_to, run_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def cross_entropy(

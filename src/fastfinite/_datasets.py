@@ -73,9 +73,9 @@ def guard_dataset(
     dataset: Any,
     *,
     allow_nan: bool = False,
-    name: str | None = None,
     target_dtype: object = None,
     on_unknown: str = "ignore",
+    name: str | None = None,
 ) -> Any:
     """Scan every sample of a dataset as it is read, so that the error names it, from inside a worker too.
 
@@ -124,7 +124,7 @@ def guard_dataset(
         ...
     fastfinite.NonFiniteError: sample 1: array (2 float64) has 1 non-finite value: 1 +inf; first +inf at index 1
     """
-    options = {"allow_nan": allow_nan, "name": name, "target_dtype": target_dtype, "on_unknown": on_unknown}
+    options = {"allow_nan": allow_nan, "target_dtype": target_dtype, "on_unknown": on_unknown, "name": name}
     walker = Walker(allow_nan, target_dtype, on_unknown)
     known = getattr(sys.modules.get("torch.utils.data"), "IterableDataset", None)
     if known is not None and isinstance(dataset, known):
@@ -159,9 +159,9 @@ def guarded_collate(
     collate_fn: Callable[[Any], Any] | None = None,
     *,
     allow_nan: bool = False,
-    name: str = "batch",
     target_dtype: object = None,
     on_unknown: str = "ignore",
+    name: str = "batch",
 ) -> GuardedCollate:
     """Scan every batch where it is put together, in the worker of a loader where there are workers.
 

@@ -104,6 +104,11 @@ def _two_dimensional(accepted: Accepted) -> Accepted:
     return accepted._replace(array=accepted.array[:, np.newaxis], mask=mask)
 
 
+def _in_one_piece(first: int, accepted: Accepted, width: int = 1) -> _Columns:
+    """A column, or a block of several, that is at hand in one piece."""
+    return _Columns(first, width, accepted.label, lambda: iter([(0, accepted)]))
+
+
 def _with_nulls(values: Array, missing: Array) -> Accepted:
     accepted = of_array(values)
     return accepted._replace(mask=missing, nulls=True) if missing.any() else accepted
@@ -117,7 +122,7 @@ def _objects(values: Array, first: int) -> _Columns | None:
             pass
     except TypeError:
         return None
-    return _Columns(first, 1, "object", lambda: iter([(0, accepted)]))
+    return _in_one_piece(first, accepted)
 
 
 # ---- pandas ------------------------------------------------------------------------------------------
@@ -148,8 +153,7 @@ def _pandas_block(block: Any, first: int) -> list[_Columns | None]:
     together = np.may_share_memory(block.iloc[:1].to_numpy(), block.iloc[:, 0].to_numpy())
     if not together:
         return [_pandas_series(block.iloc[:, i], first + i) for i in range(block.shape[1])]
-    accepted = of_array(block.to_numpy())
-    return [_Columns(first, block.shape[1], accepted.label, lambda: iter([(0, accepted)]))]
+    return [_in_one_piece(first, of_array(block.to_numpy()), block.shape[1])]
 
 
 def _pandas_series(series: Any, first: int) -> _Columns | None:
@@ -159,8 +163,7 @@ def _pandas_series(series: Any, first: int) -> _Columns | None:
             return _objects(series.to_numpy(), first)
         if dtype.kind not in _NUMBERS:
             return None
-        accepted = of_array(series.to_numpy())
-        return _Columns(first, 1, accepted.label, lambda: iter([(0, accepted)]))
+        return _in_one_piece(first, of_array(series.to_numpy()))
     # The first of nullable and Arrow columns, the second of sparse ones, which have no missing value but nan.
     values = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
     if not isinstance(values, np.dtype) or values.kind not in _NUMBERS:
@@ -183,20 +186,24 @@ def _pandas_series(series: Any, first: int) -> _Columns | None:
 def _narwhals_columns(series: Any, first: int) -> _Columns | None:
     native = getattr(series.to_native(), "dtype", None)
     if isinstance(native, np.dtype):    # a library like pandas, where narwhals takes nan for null
-        accepted = None if native.kind not in _NUMBERS else of_array(series.to_numpy())
-        return None if accepted is None else _Columns(first, 1, accepted.label, lambda: iter([(0, accepted)]))
+        return None if native.kind not in _NUMBERS else _in_one_piece(first, of_array(series.to_numpy()))
     kind = str(series.dtype)
     if not series.dtype.is_numeric() and kind != "Boolean":
         return None
-    label = series.dtype.__class__.__name__.lower()
+    label = "bool" if kind == "Boolean" else series.dtype.__class__.__name__.lower()
+    if len(series) <= ROWS and series.null_count() == 0:
+        values = series.to_numpy()
+        # Views are taken now: between two reads of whole columns the interpreter is out of the caches, and slow.
+        if not values.flags.owndata:
+            return _in_one_piece(first, of_array(values))
 
     def parts() -> Iterator[tuple[int, Accepted]]:
         for start in range(0, len(series), ROWS):
-            piece = series if len(series) <= ROWS else series[start : start + ROWS]
+            piece = series[start : start + ROWS]
             if piece.null_count() == 0:
                 yield start, of_array(piece.to_numpy())
             else:
                 missing = piece.is_null().to_numpy()
                 yield start, _with_nulls(piece.fill_null(False if kind == "Boolean" else 0).to_numpy(), missing)
 
-    return _Columns(first, 1, "bool" if label == "boolean" else label, parts)
+    return _Columns(first, 1, label, parts)

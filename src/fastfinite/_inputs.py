@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastfinite import _columns, _slow, _tally
 from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
@@ -17,6 +17,9 @@ from fastfinite._formats import Format
 from fastfinite._report import KINDS, ScanReport
 from fastfinite._tabulate import Floats, tabulate
 from fastfinite._tally import NON_FINITE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _COUNTS = ("nan", "posinf", "neginf", "null", "masked", "overflow")
 # Sparse arrays are made dense so many values at a time where that is the simplest.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastfinite._accepted import Array, is_masked
 from fastfinite._core import ELEMENT_KINDS, undisturbed
 from fastfinite._formats import SMALLEST
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 REDUCTIONS = ("mean", "sum", "none")
 # Names of dtypes are slow to come by, types are not. Others, such as ml_dtypes' bfloat16, are added when they are met.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copyreg
-import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +191,7 @@ class ScanReport:
         if total.not_scanned:
             rows.append(("not scanned", ", ".join(total.not_scanned)))
         cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(str(key))}</th><td>{html.escape(str(value))}</td></tr>"
+            f"<tr><th style='text-align:left'>{in_html(key)}</th><td>{in_html(value)}</td></tr>"
             for key, value in rows
         )
         return f"<table><caption>fastfinite scan</caption><tbody>{cells}</tbody></table>"
@@ -275,6 +274,15 @@ def _reduce_class(kind: Any) -> tuple[Any, ...]:
 
 
 copyreg.pickle(_SentByValue, _reduce_class)
+
+
+# The module `html` would do it, and take a tenth of the import.
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+
+
+def in_html(value: object) -> str:
+    """The text of a value, escaped."""
+    return str(value).translate(_ESCAPES)
 
 
 def dimensions(report: ScanReport) -> str:

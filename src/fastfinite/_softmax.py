@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastfinite import _rows
 from fastfinite._accepted import Array
@@ -21,6 +20,9 @@ from fastfinite._loss_arguments import (
     result_dtype,
     with_kinds,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Axis = int | Sequence[int] | None
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastfinite import _columns, _formats
 from fastfinite._accept import accept_array
 from fastfinite._accepted import Accepted, Array
 from fastfinite._statistics import ColumnStats, column_stats, columns_text
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 # Parameters are repeated until they fill about so many elements, so that narrow rows are taken several at once.
 _LINE = 2048

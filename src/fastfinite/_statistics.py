@@ -6,10 +6,9 @@ import math
 import numbers
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fastfinite import _columns, _inputs, _scan
 from fastfinite._accept import accept
@@ -37,10 +36,13 @@ from fastfinite._tabulate import (
     tabulate_floats,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
 _MOST_ROWS = 2**53
 _POLICIES = ("omit", "propagate", "raise")
 
-Counts = NDArray[np.int64]
+Counts: TypeAlias = "NDArray[np.int64]"
 
 
 class ColumnStats:
@@ -472,8 +474,9 @@ def column_stats(
     Parameters
     ----------
     x : array_like
-        Any real dtype that `scan` takes, of any layout: floats, integers, bool, masked arrays (masked cells are left
-        out), object arrays of numbers.
+        Anything real that `scan` takes, of any layout: floats, integers, bool, masked arrays (masked cells are left
+        out), object arrays of numbers; tensors, frames (null counts as nan; columns without numbers are left out and
+        listed in ``not_scanned``), sparse arrays.
     ddof : int, default 0
         ``var`` divides by ``count - ddof``.
     axis : int, tuple of int or None, default 0

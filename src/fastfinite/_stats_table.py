@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html as escaping
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fastfinite._report import in_html
 
 if TYPE_CHECKING:
     from fastfinite._statistics import ColumnStats
@@ -97,8 +98,8 @@ def html(stats: ColumnStats) -> str:
     rows, more = _rows(stats)
     head = "".join(f"<th>{cell}</th>" for cell in _HEAD)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escaping.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{in_html(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    foot = "".join(f"<p>{escaping.escape(line)}</p>" for line in _left_out(stats, more))
+    foot = "".join(f"<p>{in_html(line)}</p>" for line in _left_out(stats, more))
     return (f"<table><caption>{_heading(stats)}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table>{foot}")

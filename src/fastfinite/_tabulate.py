@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastfinite import _columns, _formats, _slow
 from fastfinite._accepted import Accepted, Array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Rows of the table of sums, as in _kernels/table.pxd.
 (COUNT, NAN, POSINF, NEGINF, ZERO, NEGATIVE, LOW, LOW_REST, HIGH, HIGH_REST, MEAN, MEAN_REST, SQUARE, SQUARE_REST,
@@ -25,7 +27,7 @@ _SCALE_BITS = 600
 # Values in a slab: enough to make the calls cheap, few enough to stay in cache.
 _SLAB = 1 << 16
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 
 
 def equal(low: Floats, high: Floats) -> NDArray[np.bool_]:

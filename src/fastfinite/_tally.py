@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastfinite import _core, _slow
 from fastfinite._accepted import Accepted, Array, fields_of
 from fastfinite._formats import Format
 from fastfinite._report import KINDS, ScanReport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # The questions of `answer`, in the order of Format.questions().
 NON_FINITE, NAN_ONLY, INF_ONLY = range(3)
