@@ -54,7 +54,8 @@ def loaders_frames(plan: Plan) -> Iterator[Row]:
     x = np.random.default_rng(0).normal(size=(plan.nbytes(8_000_000) // 8, 32))
     alone = Contender("all_finite(array)", "all_finite(x)", {"x": x, "all_finite": ff.all_finite})
     for name, frame in frames(x):
-        mine = Contender(f"check_finite({name})", "check_finite(frame)", {"frame": frame, "check_finite": ff.check_finite})
+        names = {"frame": frame, "check_finite": ff.check_finite}
+        mine = Contender(f"check_finite({name})", "check_finite(frame)", names)
         alone.seconds = []
         plan.time(mine, alone)
         bound = 1.2 if name == "pandas frame" else 1.3
@@ -62,10 +63,11 @@ def loaders_frames(plan: Plan) -> Iterator[Row]:
 
 
 def frames(x: Array) -> Iterator[tuple[str, Any]]:
+    columns = {f"c{i}": column for i, column in enumerate(x.T)}
     makers = {
         "pandas": ("pandas frame", lambda library: library.DataFrame(x)),
-        "polars": ("polars frame", lambda library: library.DataFrame({f"c{i}": column for i, column in enumerate(x.T)})),
-        "pyarrow": ("pyarrow table", lambda library: library.table({f"c{i}": column for i, column in enumerate(x.T)})),
+        "polars": ("polars frame", lambda library: library.DataFrame(columns)),
+        "pyarrow": ("pyarrow table", lambda library: library.table(columns)),
     }
     for module, (name, make) in makers.items():
         try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastfinite import _frames, _sparse, _tensors
-from fastfinite._accepted import Accepted, Input, Remote, Sparse, of_array
+from fastfinite._accepted import Accepted, Frame, Input, Remote, Sparse, of_array
 
 # How objects of each type are opened; None for those that NumPy takes itself.
 _openers: dict[type, Callable[[Any], Input] | None] = {}
@@ -39,7 +39,23 @@ def accept_array(x: object) -> Accepted:
         opened = opened.fetch()
     if isinstance(opened, Sparse):
         raise TypeError(f"x is sparse ({type(x).__name__}) and would not stay so: pass x.toarray()")
-    return opened if isinstance(opened, Accepted) else of_array(np.asarray(x))
+    return _dense(opened) if isinstance(opened, Frame) else opened      # type: ignore[return-value]
+
+
+def _dense(frame: Frame) -> Accepted:
+    """A copy of the numbers of a frame in one array."""
+    if frame.unscanned:
+        raise TypeError(f"the columns {', '.join(map(repr, frame.not_scanned))} hold no numbers; choose the others")
+    parts = list(frame.parts())
+    array = np.empty(frame.shape, np.result_type(*(part.accepted.array.dtype for part in parts)))
+    missing = np.zeros(frame.shape, np.bool_)
+    for accepted, origin in parts:
+        place = tuple(slice(start, start + n) for start, n in zip(origin, accepted.shape))
+        array[place] = accepted.array
+        if accepted.mask is not None:
+            missing[place] = accepted.mask
+    accepted = of_array(array)
+    return accepted._replace(mask=missing, nulls=True) if missing.any() else accepted
 
 
 def opener_of(kind: type) -> Callable[[Any], Input] | None:

@@ -20,6 +20,8 @@ from fastfinite._accepted import Accepted, Array, Frame, Part, of_array
 
 ROWS = 1 << 20
 _NUMBERS = "biufc"
+# Integers that NumPy does not have.
+_TOO_WIDE = ("int128", "uint128")
 # What libraries of frames give to others, what narwhals' own classes and its plugins have, and lazy frames.
 _MARKS = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__", "__narwhals_dataframe__",
           "__narwhals_series__", "__narwhals_lazyframe__", "collect_schema")
@@ -47,40 +49,54 @@ def _is_pandas(kind: type) -> bool:
 
 def open_frame(x: Any) -> Frame:
     """Accept a frame or a column of one."""
+    name = getattr(x, "name", None)
+    if type(x).__module__.partition(".")[0] == "narwhals":
+        x = x.to_native()
     if _is_pandas(type(x)):
         return _open_pandas(x)
-    native = _arrow_table(x)
     try:
         import narwhals.stable.v2 as narwhals
     except ImportError:
-        raise TypeError(f"{type(x).__module__}.{type(x).__name__} is read through narwhals, which is not installed; "
+        raise TypeError(f"{_type_name(x)} is read through narwhals, which is not installed; "
                         "pip install 'fastfinite[frames]'") from None
-    frame = narwhals.from_native(native, allow_series=True, pass_through=True)
-    if isinstance(frame, narwhals.LazyFrame):
-        raise TypeError(f"x is lazy ({type(x).__module__}.{type(x).__name__}), so there is nothing to scan yet; "
-                        "collect it first")
+    native, names = _arrow_table(x)
+    # narwhals does not know lazy columns, and warns of lazy frames of dask.
+    lazy = hasattr(type(x), "__dask_graph__")
+    frame = None if lazy else narwhals.from_native(native, allow_series=True, pass_through=True)
+    if lazy or isinstance(frame, narwhals.LazyFrame):
+        raise TypeError(f"x is lazy ({_type_name(x)}), so there is nothing to scan yet; collect (compute) it first")
     if isinstance(frame, narwhals.Series):
-        return _frame([_narwhals_columns(frame, 0)], [str(frame.name or "")], (len(frame),))
+        return _frame([_narwhals_columns(frame, 0)], [str(name or frame.name or "")], (len(frame),))
     if not isinstance(frame, narwhals.DataFrame):
-        raise TypeError(f"x must be array_like or a data frame, not {type(x).__module__}.{type(x).__name__}")
+        raise TypeError(f"x must be array_like or a data frame, not {_type_name(x)}")
     columns = [_narwhals_columns(series, position) for position, series in enumerate(frame.iter_columns())]
-    return _frame(columns, [str(name) for name in frame.columns], frame.shape)
+    return _frame(columns, [str(name) for name in names or frame.columns], frame.shape)
 
 
-def _arrow_table(x: Any) -> Any:
-    """Record batches and arrays of pyarrow as the tables and chunked arrays that narwhals knows."""
+def _type_name(x: object) -> str:
+    return f"{type(x).__module__}.{type(x).__qualname__}"
+
+
+def _arrow_table(x: Any) -> tuple[Any, list[str] | None]:
+    """What pyarrow has as the tables and chunked arrays that narwhals knows; names that occur twice apart."""
     pyarrow: Any = sys.modules.get("pyarrow")
-    if pyarrow is not None and isinstance(x, pyarrow.RecordBatch):
-        return pyarrow.Table.from_batches([x])
-    if pyarrow is not None and isinstance(x, pyarrow.Array):
-        return pyarrow.chunked_array([x])
-    return x
+    if pyarrow is None:
+        return x, None
+    if isinstance(x, pyarrow.Array):
+        return pyarrow.chunked_array([x]), None
+    if isinstance(x, pyarrow.RecordBatch):
+        x = pyarrow.Table.from_batches([x])
+    if not isinstance(x, pyarrow.Table):
+        return x, None
+    return x.rename_columns([str(i) for i in range(x.num_columns)]), list(x.column_names)
 
 
 def _frame(columns: list[_Columns | None], names: list[str], shape: tuple[int, ...]) -> Frame:
     known = [group for group in columns if group is not None]
     scanned = {position for group in known for position in range(group.first, group.first + group.width)}
     unscanned = [position for position in range(len(names)) if position not in scanned]
+    if not known and len(shape) == 1:
+        raise TypeError("x is a column that holds no numbers" + (f": {names[0]!r}" if names[0] else ""))
     if not known and names:
         raise TypeError("x has no column of numbers to scan; its columns are "
                         f"{', '.join(map(repr, names[:8]))}{', ...' if len(names) > 8 else ''}")
@@ -164,34 +180,42 @@ def _pandas_series(series: Any, first: int) -> _Columns | None:
         if dtype.kind not in _NUMBERS:
             return None
         return _in_one_piece(first, of_array(series.to_numpy()))
-    # The first of nullable and Arrow columns, the second of sparse ones, which have no missing value but nan.
-    values = getattr(dtype, "numpy_dtype", None) or getattr(dtype, "subtype", None)
-    if not isinstance(values, np.dtype) or values.kind not in _NUMBERS:
+    pandas: Any = sys.modules["pandas"]
+    if isinstance(dtype, pandas.SparseDtype):       # has no missing value but nan
+        values, decimal, nullable = dtype.subtype, False, False
+    else:
+        values, nullable = getattr(dtype, "numpy_dtype", None), True
+        decimal = str(getattr(dtype, "pyarrow_dtype", "")).startswith("decimal")
+    if not isinstance(values, np.dtype) or (values.kind not in _NUMBERS and not decimal):
         return None
-    nullable = hasattr(dtype, "numpy_dtype")
 
     def parts() -> Iterator[tuple[int, Accepted]]:
         for start in range(0, len(series), ROWS):
             piece = series.iloc[start : start + ROWS]
+            if decimal:
+                yield start, of_array(piece.to_numpy(dtype=object, na_value=None))
+                continue
             missing = piece.isna().to_numpy() if nullable else np.zeros(len(piece), np.bool_)
             filled = {"na_value": values.type(0)} if missing.any() else {}
             yield start, _with_nulls(piece.to_numpy(dtype=values, **filled), missing)
 
-    return _Columns(first, 1, values.name, parts)
+    return _Columns(first, 1, "decimal" if decimal else values.name, parts)
 
 
 # ---- narwhals ----------------------------------------------------------------------------------------
 
 
 def _narwhals_columns(series: Any, first: int) -> _Columns | None:
-    native = getattr(series.to_native(), "dtype", None)
-    if isinstance(native, np.dtype):    # a library like pandas, where narwhals takes nan for null
-        return None if native.kind not in _NUMBERS else _in_one_piece(first, of_array(series.to_numpy()))
-    kind = str(series.dtype)
-    if not series.dtype.is_numeric() and kind != "Boolean":
+    native = series.to_native()
+    dtype = getattr(native, "dtype", None)
+    if isinstance(dtype, np.dtype):    # a library like pandas, where narwhals takes nan for null
+        return None if dtype.kind not in _NUMBERS else _in_one_piece(first, of_array(series.to_numpy()))
+    label = type(series.dtype).__name__.lower()
+    # narwhals does not know all of pyarrow's.
+    decimal = label == "decimal" or str(getattr(native, "type", "")).startswith("decimal")
+    if not decimal and (label in _TOO_WIDE or not (series.dtype.is_numeric() or label == "boolean")):
         return None
-    label = "bool" if kind == "Boolean" else series.dtype.__class__.__name__.lower()
-    if len(series) <= ROWS and series.null_count() == 0:
+    if not decimal and len(series) <= ROWS and series.null_count() == 0:
         values = series.to_numpy()
         # Views are taken now: between two reads of whole columns the interpreter is out of the caches, and slow.
         if not values.flags.owndata:
@@ -200,10 +224,12 @@ def _narwhals_columns(series: Any, first: int) -> _Columns | None:
     def parts() -> Iterator[tuple[int, Accepted]]:
         for start in range(0, len(series), ROWS):
             piece = series[start : start + ROWS]
-            if piece.null_count() == 0:
+            if decimal:     # objects, None among them
+                yield start, of_array(np.array(piece.to_list(), object))
+            elif piece.null_count() == 0:
                 yield start, of_array(piece.to_numpy())
             else:
                 missing = piece.is_null().to_numpy()
-                yield start, _with_nulls(piece.fill_null(False if kind == "Boolean" else 0).to_numpy(), missing)
+                yield start, _with_nulls(piece.fill_null(False if label == "boolean" else 0).to_numpy(), missing)
 
-    return _Columns(first, 1, label, parts)
+    return _Columns(first, 1, {"boolean": "bool"}.get(label, "decimal" if decimal else label), parts)

@@ -14,7 +14,7 @@ import numpy as np
 from fastfinite import _columns, _slow, _tally
 from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
 from fastfinite._formats import Format
-from fastfinite._report import KINDS, ScanReport
+from fastfinite._report import ScanReport
 from fastfinite._tabulate import Floats, tabulate
 from fastfinite._tally import NON_FINITE
 
@@ -73,6 +73,7 @@ def _empty(x: Frame | Sparse | Remote, target: Format | None, axis: int | None, 
 def _report_frame(x: Frame, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
     whole = _empty(x, target, None, 0)
     counts = _empty(x, target, axis, 0)
+    looked_at = np.zeros_like(counts.nan)
     for accepted, origin in x.parts():
         part = _report_array(accepted, target, axis, allow_nan)
         whole._merge(part.totals, origin)
@@ -81,9 +82,11 @@ def _report_frame(x: Frame, target: Format | None, axis: int | None, allow_nan: 
             del others[axis]
             for name in _COUNTS:
                 getattr(counts, name)[tuple(others)] += getattr(part, name)
+            looked_at[tuple(others)] += accepted.shape[axis]
     if axis is None:
         return whole
     counts.size = whole.size
+    counts.looked_at = looked_at
     counts.first, counts.first_kind, counts.first_overflow = whole.first, whole.first_kind, whole.first_overflow
     return counts
 
@@ -94,15 +97,17 @@ def _report_sparse(x: Sparse, target: Format | None, axis: int | None, allow_nan
         return whole
     values, coordinates = x.ordered()
     found = _report_array(values, target, None, allow_nan)
-    others = [coordinate for i, coordinate in enumerate(coordinates) if i != axis]
     if axis is None:
         for name in _COUNTS:
             setattr(whole, name, getattr(found, name))
     else:
+        rest = whole.nan.shape
+        others = np.delete(coordinates, axis, axis=0)
+        column = np.ravel_multi_index(tuple(others), rest) if rest else np.zeros(coordinates.shape[1], np.intp)
         for name in _COUNTS:
             for start, code in _slow.codes(values, target):
                 bad = start + np.flatnonzero(code == _slow.CODE_OF_COUNT[name])
-                np.add.at(getattr(whole, name), tuple(coordinate[bad] for coordinate in others), 1)
+                np.add.at(getattr(whole, name).reshape(-1), column[bad], 1)
     if found.first is not None:
         whole.first, whole.first_kind = _place(coordinates, found.first[0]), found.first_kind
     if found.first_overflow is not None:
@@ -140,9 +145,10 @@ def nan_report(x: Input) -> ScanReport:
     """The totals of what counts as nan alone, None and NaT and nulls with it."""
     whole = report(x, None, None)
     kinds = {"nan": whole.nan, "null": whole.null}
-    first = next((tuple(int(i) for i in row) for row in indices(x, _tally.NAN_ONLY, 1)), None)
-    return ScanReport(whole.shape, whole.dtype, size=whole.size, counts=kinds, first=first,
-                      first_kind=None if first is None else KINDS["nan"])
+    first = next((tuple(int(i) for i in row) for row in indices(x, _tally.MISSING, 1)), None)
+    kind = "nan" if whole.first is None or whole.first != first else whole.first_kind
+    return ScanReport(whole.shape, whole.dtype, size=whole.size, counts=kinds, first=first, names=whole.names,
+                      first_kind=None if first is None else kind)
 
 
 def names_of(x: Input) -> tuple[str, ...] | None:

@@ -69,7 +69,8 @@ class ScanReport:
     overflow: Any
 
     __slots__ = (
-        *_COUNTS, *_PLACES, "axis", "dtype", "fields", "names", "not_scanned", "shape", "size", "target_dtype"
+        *_COUNTS, *_PLACES, "axis", "dtype", "fields", "looked_at", "names", "not_scanned", "shape", "size",
+        "target_dtype",
     )
 
     def __init__(
@@ -96,10 +97,12 @@ class ScanReport:
         self.first, self.first_kind, self.first_field = first, first_kind, first_field
         self.first_overflow, self.fields, self.not_scanned = first_overflow, fields, not_scanned
         self.names = names
+        # Of frames with `axis`: how many values of each column, none of those that were not scanned.
+        self.looked_at: Any = None
 
     @property
     def finite(self) -> Any:
-        size = self.size if self.axis is None else self.shape[self.axis]
+        size = self.size if self.axis is None else self.shape[self.axis] if self.looked_at is None else self.looked_at
         return size - self.bad - self.masked
 
     @property

@@ -163,7 +163,7 @@ def _classify_objects(block: Array, target: Format | None, missing: Array | None
 
 
 def _classify_object(value: object, target: Format | None, index: int) -> int:
-    if value is None:
+    if value is None or type(value).__name__ == "NAType":       # pandas.NA
         return NULL
     if isinstance(value, Decimal):
         if not value.is_finite():

@@ -24,12 +24,19 @@ def is_scipy(kind: type) -> bool:
 def open_scipy(x: Any) -> Sparse:
     """Accept an array or matrix of scipy.sparse, of any format."""
     shape = tuple(int(n) for n in x.shape)
-    if x.format in ("csr", "csc", "bsr") and x.has_canonical_format:
-        # The arrays may go on behind the last value.
-        return Sparse(shape, of_array(x.data[: x.indptr[-1]].reshape(-1)), lambda: _sorted_coo(x))
+    if x.format in ("csr", "csc", "bsr"):
+        x = _without_rest(x)
+        if x.has_canonical_format:
+            return Sparse(shape, of_array(x.data.reshape(-1)), lambda: _sorted_coo(x))
     # Of dia, places outside the array are left out; lil and dok are not arrays; coo may hold a place twice.
     values, coordinates = _sorted_coo(x)
     return Sparse(shape, values, lambda: (values, coordinates))
+
+
+def _without_rest(x: Any) -> Any:
+    """The same without what its arrays hold behind the last value; a view, whose flags are its own."""
+    count = int(x.indptr[-1])
+    return type(x)((x.data[:count], x.indices[:count], x.indptr), shape=x.shape, copy=False)
 
 
 def _sorted_coo(x: Any) -> tuple[Accepted, Array]:
@@ -40,7 +47,14 @@ def _sorted_coo(x: Any) -> tuple[Accepted, Array]:
     values, coordinates = coo.data[order], coordinates[:, order]
     starts = np.flatnonzero(np.diff(coordinates, axis=1, prepend=-1).any(axis=0))
     if len(starts) < len(values):
-        add = np.logical_or if values.dtype.kind == "b" else np.add
-        with np.errstate(all="ignore"):
-            values, coordinates = add.reduceat(values, starts, dtype=values.dtype), coordinates[:, starts]
+        values, coordinates = _added_up(values, starts), coordinates[:, starts]
     return of_array(values), coordinates
+
+
+def _added_up(values: Array, starts: Array) -> Array:
+    """The sums from each start to the next, one addition after the other, as scipy.sparse makes an array dense."""
+    sums = np.zeros(len(starts), values.dtype)
+    place = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
+    with np.errstate(all="ignore"):
+        (np.logical_or if values.dtype.kind == "b" else np.add).at(sums, place, values)
+    return sums

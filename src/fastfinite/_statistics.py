@@ -100,12 +100,14 @@ class ColumnStats:
     (array([2., 5.]), array([False,  True]))
     """
 
-    __slots__ = ("_ddof", "_names", "_nan_policy", "_not_scanned", "_shape", "_table")
+    __slots__ = ("_ddof", "_given_names", "_names", "_nan_policy", "_not_scanned", "_shape", "_table")
 
     def __init__(self, *, ddof: int = 0, nan_policy: str = "omit", names: Sequence[object] | None = None) -> None:
         self._ddof = _scan.whole_number(ddof, "ddof")
         self._nan_policy = _checked_policy(nan_policy)
-        self._names = None if names is None else tuple(str(name) for name in names)
+        self._given_names = None if names is None else tuple(str(name) for name in names)
+        # Those of the frames that were added.
+        self._names: tuple[str, ...] | None = None
         self._not_scanned: tuple[str, ...] = ()
         self._table: Floats | None = None
         self._shape: tuple[int, ...] = () if names is None else (len(names),)
@@ -120,7 +122,7 @@ class ColumnStats:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        return self._names
+        return self._names if self._given_names is None else self._given_names
 
     @property
     def not_scanned(self) -> tuple[str, ...]:
@@ -162,13 +164,15 @@ class ColumnStats:
             raise ValueError(
                 f"batch has {columns_text(shape)}, but the statistics are of {columns_text(self._shape)}"
             )
+        names = None if one else _inputs.names_of(accepted)
+        if names is not None and self._names is not None and names != self._names:
+            raise ValueError(f"batch has the columns {names}, but the statistics are of {self._names}")
         if one:
             accepted = _inputs.as_row(accepted)
         table = _inputs.tabulated(accepted, (0,))
         if self.nan_policy == "raise" and table[NAN].any():
-            raise _nan_error(accepted, "batch", self.names)
-        if not known and not one:
-            self._names = _inputs.names_of(accepted)
+            raise _nan_error(accept(batch), "batch", self.names)
+        self._names = self._names if names is None else names
         self._leave_out(left_out)
         self._absorb(table, shape)
         return self
@@ -376,7 +380,8 @@ class ColumnStats:
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = None if self._table is None else self._table.copy()
-        return _restore, ((self.ddof, self.nan_policy, self.names, table, self._shape, self.not_scanned),)
+        names = (self._given_names, self._names)
+        return _restore, ((self.ddof, self.nan_policy, names, table, self._shape, self.not_scanned),)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, fit for strict JSON; `from_dict` gives the same statistics back.
@@ -442,7 +447,8 @@ class ColumnStats:
 
 def _restore(state: tuple[Any, ...]) -> ColumnStats:
     ddof, nan_policy, names, table, shape, not_scanned = state
-    stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names)
+    stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names[0])
+    stats._names = names[1]
     stats._table, stats._shape, stats._not_scanned = table, shape, not_scanned
     return stats
 
@@ -460,7 +466,7 @@ def columns_text(shape: tuple[int, ...]) -> str:
 
 def _nan_error(accepted: Input, name: str, names: Sequence[object] | None) -> NonFiniteError:
     report = _inputs.nan_report(accepted)
-    return NonFiniteError(describe(report, name=name, columns=names), report)
+    return NonFiniteError(describe(report, name=name, columns=report.names or names), report)
 
 
 # ---- functions ---------------------------------------------------------------------------------------

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 # The questions of `answer`, in the order of Format.questions().
 NON_FINITE, NAN_ONLY, INF_ONLY = range(3)
-_ASKED_FOR = (("nan", "posinf", "neginf", "null"), ("nan",), ("posinf", "neginf"))
+# Of indices alone: nan or null.
+MISSING = 3
+_ASKED_FOR = (("nan", "posinf", "neginf", "null"), ("nan",), ("posinf", "neginf"), ("nan", "null"))
 _CODES = tuple([_slow.CODE_OF_COUNT[name] for name in names] for names in _ASKED_FOR)
 _LABELS = {_slow.CODE_OF_COUNT[name]: label for name, label in KINDS.items()}
 # nonfinite(limit=) on data that does not lie in C order takes about so many values at a time.
@@ -150,7 +152,7 @@ def _report_fields(accepted: Accepted, target: Format | None, axis: int | None) 
 
 def indices(accepted: Accepted, question: int, limit: int) -> NDArray[np.intp]:
     """C-order indices of the values of the kind asked for, ascending, `limit` at most."""
-    if accepted.how == "finite" or limit == 0 or accepted.array.size == 0:
+    if (accepted.how == "finite" and not accepted.nulls) or limit == 0 or accepted.array.size == 0:
         return np.empty(0, np.intp)
     plain = accepted.how == "bits" and accepted.mask is None
     if not plain or (question == INF_ONLY and accepted.parts == 2):
@@ -162,7 +164,7 @@ def indices(accepted: Accepted, question: int, limit: int) -> NDArray[np.intp]:
                 break
         return np.concatenate(found)
     assert accepted.format is not None
-    asked = accepted.format.questions()[question]
+    asked = accepted.format.questions()[NAN_ONLY if question == MISSING else question]
     # Collecting visits every repeat of a broadcast array; most often there is nothing to collect.
     if not _core.search(accepted.array, asked, accepted.parts):
         return np.empty(0, np.intp)
