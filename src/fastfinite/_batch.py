@@ -13,7 +13,7 @@ import numbers
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import EllipsisType, NoneType, SimpleNamespace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from fastfinite._tally import INF_ONLY, NON_FINITE
 
 Children: TypeAlias = Callable[[Any], Iterable[tuple[object, object]]]
 # What a type may be, beside a function that gives the children of a container.
-_PASSED_BY, _ARRAY, _TENSOR, _NUMBER, _OTHER, _UNKNOWN = range(6)
+_PASSED_BY, _ARRAY, _TENSOR, _NUMBER, _OTHER, _TO_DICT, _UNKNOWN = range(7)
 _kinds: dict[type, int | Children] = {}
 _MOST_TYPES = 1024
 # Values that cannot be nan or inf, and classes of such, by the modules that have them.
@@ -143,8 +143,8 @@ def _count(n: int, noun: str) -> str:
 def size_text(n: float) -> str:
     """"123 B", "1.5 MB"."""
     for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000:
-            return f"{n:.3g} {unit}" if unit != "B" else f"{n} B"
+        if n < 999.5:
+            return f"{n:.3g} {unit}"
         n /= 1000
     return f"{n:.3g} TB"
 
@@ -229,14 +229,18 @@ class Walker:
 
     def walk(self, batch: object) -> BatchReport:
         """Scan a batch."""
+        return self.walk_pairs(((_ROOT, batch),))
+
+    def walk_pairs(self, pairs: Iterable[tuple[object, object]]) -> BatchReport:
+        """Scan what stands under these keys."""
         report = BatchReport()
         quick, allow_nan = self._target is None, self._allow_nan
         all_finite, plain_array, isfinite = _core.all_finite, _tensors.plain_array, math.isfinite
         arrays = size = 0
         # Of each container that is open: the children still to come, the key of the one at hand, the container, and how
-        # much had been found before it.
-        stack: list[Iterator[tuple[object, object]]] = [iter(((None, batch),))]
-        keys: list[object] = [None]
+        # much had been found before it. What could not be scanned is listed at its first path alone.
+        stack: list[Iterator[tuple[object, object]]] = [iter(pairs)]
+        keys: list[object] = [_ROOT]
         opened: list[tuple[object, int]] = [(None, 0)]
         inside: set[int] = set()
         # Kept alive: an object that dies may leave its id to another.
@@ -267,8 +271,8 @@ class Walker:
                     break
                 if children is not None and id(x) not in inside and id(x) not in clean:
                     inside.add(id(x))
-                    opened.append((x, len(report.findings) + len(report.not_scanned)))
-                    keys.append(None)
+                    opened.append((x, len(report.findings)))
+                    keys.append(_ROOT)
                     stack.append(iter(children))
                     break
             else:
@@ -276,7 +280,7 @@ class Walker:
                 keys.pop()
                 x, before = opened.pop()
                 inside.discard(id(x))
-                if len(report.findings) + len(report.not_scanned) == before:
+                if len(report.findings) == before:
                     clean[id(x)] = x
         report.arrays += arrays
         report.bytes += size
@@ -286,6 +290,16 @@ class Walker:
         self, x: Any, kind: int, keys: list[object], report: BatchReport
     ) -> Iterable[tuple[object, object]] | None:
         """Scan what is not clean at first sight, or is of no common kind; an array of objects may have children."""
+        if kind == _TO_DICT:
+            reason = "its to_dict() gave no mapping"
+            try:
+                found = x.to_dict()
+            except Exception as error:
+                found, reason = None, f"its to_dict() failed: {error}"
+            if isinstance(found, Mapping):
+                return found.items()
+            self._leave_out(keys, reason, report)
+            return None
         if kind == _UNKNOWN:
             self._leave_out(keys, f"objects of type {_type_name(x)} are not known", report)
             return None
@@ -308,17 +322,20 @@ class Walker:
         for name in getattr(accepted if found is None else found, "not_scanned", ()):
             report.not_scanned[f"{path}.{name}" if path else name] = "it holds no numbers"
         if found is not None and _is_bad(found, self._allow_nan):
-            index = found.first if found.first is not None else found.first_overflow
+            index = min((place for place in (found.first, found.first_overflow) if place is not None), default=None)
             text = describe(found, name=path or None, allow_nan=self._allow_nan)
             report.findings.append(Finding(path, found, index[0] if index else None, text))
         return None
 
     def _report(self, accepted: Any) -> ScanReport | None:
         """What an input holds; None where the verdict alone was asked for and good."""
-        records = isinstance(accepted, Accepted) and accepted.how == "fields"
-        if self._target is None and not records and not _inputs.answer(accepted, self._question):
+        plain = isinstance(accepted, Accepted)
+        # Dates have no overflow.
+        target = None if plain and accepted.array.dtype.kind in "mM" else self._target
+        records = plain and accepted.how == "fields"
+        if target is None and not records and not _inputs.answer(accepted, self._question):
             return None
-        return _inputs.report(accepted, self._target, None, self._allow_nan)
+        return _inputs.report(accepted, target, None, self._allow_nan)
 
     def _leave_out(self, keys: Sequence[object], reason: str, report: BatchReport) -> None:
         path = path_of(keys)
@@ -332,12 +349,25 @@ def _is_bad(report: ScanReport, allow_nan: bool) -> bool:
 
 
 def path_of(keys: Sequence[object]) -> str:
-    """A path as Python would write it, names after dots, dotted ones as they are; of the first key nothing."""
-    return "".join(f".{key}" if _is_name(key) else f"[{key!r}]" for key in keys[1:]).removeprefix(".")
+    """A path as Python would write it, names after dots, dotted ones as they are; of the batch itself nothing."""
+    return "".join(
+        f".{str.__str__(key)}" if _is_name(key) else f"[{key!r}]" for key in keys if key is not _ROOT
+    ).removeprefix(".")
 
 
-def _is_name(key: object) -> bool:
-    return isinstance(key, str) and all(part.isidentifier() or part.isdigit() for part in key.split("."))
+class Name(str):
+    """A key that stands in the path as it is."""
+
+    __slots__ = ()
+
+
+_ROOT = Name()
+
+
+def _is_name(key: object) -> TypeGuard[str]:
+    return isinstance(key, Name) or (
+        isinstance(key, str) and all(part.isidentifier() or part.isdigit() for part in key.split("."))
+    )
 
 
 def in_words(findings: Iterable[Finding]) -> str:
@@ -385,27 +415,34 @@ def _kind_of(x: Any) -> int | Children:
     opener = opener_of(kind)
     if opener is not None:
         return _TENSOR if opener is _tensors.open_torch else _OTHER
-    return _container_of(x, kind) or (_OTHER if _has_memory(x) else _UNKNOWN)
+    if hasattr(kind, "casefold"):       # text of another class
+        return _PASSED_BY
+    # Objects with to_dict() have more in it than their items.
+    by_dict = callable(getattr(kind, "to_dict", None)) and not issubclass(kind, Mapping)
+    return _container_of(x, kind) or (_OTHER if _has_memory(x) else _TO_DICT if by_dict else _items_of(kind))
 
 
 def _container_of(x: Any, kind: type) -> Children | None:
     fields = getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
-    fields = fields or getattr(kind, "__dataclass_fields__", None)
+    if fields is None and hasattr(kind, "__dataclass_fields__"):
+        fields = [field.name for field in sys.modules["dataclasses"].fields(kind)]
     if issubclass(kind, Mapping):
         return lambda x: x.items()
     if fields is None and hasattr(kind, "__attrs_attrs__"):
         fields = [attribute.name for attribute in kind.__attrs_attrs__]
-    if fields:
+    if fields is not None:
         return _attributes([str(name) for name in fields])
     if issubclass(kind, (Sequence, Set)) and not _has_memory(x):
         return enumerate
     if issubclass(kind, SimpleNamespace):
         return lambda x: vars(x).items()
-    if callable(getattr(kind, "to_dict", None)):
-        return lambda x: x.to_dict().items()
+    return None
+
+
+def _items_of(kind: type) -> int | Children:
     if all(callable(getattr(kind, name, None)) for name in ("keys", "items", "__getitem__")):
         return lambda x: x.items()
-    return None
+    return _UNKNOWN
 
 
 def _attributes(names: Sequence[str]) -> Children:

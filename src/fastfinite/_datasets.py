@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 import sys
@@ -20,14 +21,15 @@ class _Guarded(Transparent):
         return functools.partial(guard_dataset, **self._options), (self._wrapped,)
 
     def _checked(self, sample: Any, index: object, where: str = "") -> Any:
-        name = self._options["name"] or "sample"
-        label = f"{name} {index!r}{where}"
+        number: int | None = None
+        with contextlib.suppress(TypeError):        # a key, or several indices at once
+            number = operator.index(index)      # type: ignore[arg-type]
+        label = f"{self._options['name'] or 'sample'} {(index if number is None else number)!r}{where}"
         try:
             findings = self._walker.walk(sample).findings
         except TypeError as error:
             raise TypeError(f"{label}: {error}") from error
         if findings:
-            number = operator.index(index) if hasattr(index, "__index__") else None
             findings = [finding._replace(sample=number) for finding in findings]
             raise NonFiniteError(f"{label}: {in_words(findings)}", findings=findings)
         return sample

@@ -185,6 +185,8 @@ class GuardedLoader(Transparent):
                         continue
                 yield batch
         except GeneratorExit:       # the loop was left early
+            if iterator is self._wrapped:       # and may be entered again
+                iterator = None
             self._summarize(met, epoch)
             raise
         else:
@@ -224,9 +226,9 @@ class GuardedLoader(Transparent):
             report.skipped += 1
             return _LEFT_OUT
         if on_bad == "warn":
-            kinds = set(_kinds(bad.findings))
-            new = kinds - self._warned
-            self._warned |= new
+            kinds = list(dict.fromkeys(_kinds(bad.findings)))
+            new = not self._warned.issuperset(kinds)
+            self._warned.update(kinds)
             met.update(kinds)
             if new:
                 warnings.warn(self._label(str(bad)), NonFiniteWarning, stacklevel=3)

@@ -86,7 +86,7 @@ def _report_frame(x: Frame, target: Format | None, axis: int | None, allow_nan: 
     if axis is None:
         return whole
     counts.size = whole.size
-    counts.looked_at = looked_at
+    counts._looked_at = looked_at
     counts.first, counts.first_kind, counts.first_overflow = whole.first, whole.first_kind, whole.first_overflow
     return counts
 
@@ -122,6 +122,8 @@ def _place(coordinates: Array, index: int) -> tuple[int, ...]:
 def indices(x: Input, question: int, limit: int | None) -> NDArray[np.intp]:
     """Indices of the values of the kind asked for, a row each, in C order, `limit` at most."""
     if isinstance(x, Remote):
+        if not x.ask(_tally.NAN_ONLY if question == _tally.MISSING else question):
+            return np.empty((0, len(x.shape)), np.intp)
         return indices(x.fetch(), question, limit)
     if isinstance(x, Accepted):
         return _unraveled(x, question, limit)

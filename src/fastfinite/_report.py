@@ -69,7 +69,7 @@ class ScanReport:
     overflow: Any
 
     __slots__ = (
-        *_COUNTS, *_PLACES, "axis", "dtype", "fields", "looked_at", "names", "not_scanned", "shape", "size",
+        *_COUNTS, *_PLACES, "axis", "dtype", "fields", "_looked_at", "names", "not_scanned", "shape", "size",
         "target_dtype",
     )
 
@@ -98,11 +98,11 @@ class ScanReport:
         self.first_overflow, self.fields, self.not_scanned = first_overflow, fields, not_scanned
         self.names = names
         # Of frames with `axis`: how many values of each column, none of those that were not scanned.
-        self.looked_at: Any = None
+        self._looked_at: Any = None
 
     @property
     def finite(self) -> Any:
-        size = self.size if self.axis is None else self.shape[self.axis] if self.looked_at is None else self.looked_at
+        size = self.size if self.axis is None else self.shape[self.axis] if self._looked_at is None else self._looked_at
         return size - self.bad - self.masked
 
     @property
@@ -245,11 +245,12 @@ class NonFiniteError(ValueError):
         self.path = findings[0].path if findings else None
         self.sample = findings[0].sample if findings else None
         self.epoch, self.index = epoch, index
-        if _threads.in_worker():
+        if type(self) is NonFiniteError and _threads.in_worker():
             self.__class__ = _class_of_error(self.__dict__)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NonFiniteError, (str(self),), self.__dict__
+        kind = NonFiniteError if isinstance(type(self), _SentByValue) else type(self)
+        return kind, (str(self),), self.__dict__
 
 
 class _SentByValue(type):

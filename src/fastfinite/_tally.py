@@ -126,7 +126,10 @@ def _report_fields(accepted: Accepted, target: Format | None, axis: int | None) 
         raise ValueError("axis does not apply to records; scan their fields one by one")
     shape = accepted.array.shape
     fields, refused = _scannable(accepted)
-    reports = [(name, report_of(field, target, None)) for name, field in fields]
+    # Dates have no overflow.
+    reports = [
+        (name, report_of(field, None if field.array.dtype.kind in "mM" else target, None)) for name, field in fields
+    ]
     total: dict[str, Any] = {
         name: sum(getattr(report, name) for _, report in reports)
         for name in ("nan", "posinf", "neginf", "null", "masked", "overflow")

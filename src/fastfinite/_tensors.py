@@ -80,7 +80,8 @@ def _open_unusual(x: Any, torch: Any) -> Input:
                         "pass x.dequantize(), or check the scales")
     if x.is_nested:
         if x.layout is torch.jagged:
-            return open_torch(x.values())
+            # Values that lie in no row are no part of it.
+            return open_torch(x.values() if x.lengths() is None else torch.cat(x.unbind()))
         raise TypeError("cannot scan a nested tensor of strided layout; pass its x.unbind() one by one")
     if "sparse" not in str(x.layout):
         raise TypeError(f"cannot scan a tensor of layout {x.layout}")
@@ -104,7 +105,10 @@ def _open_sparse(x: Any, torch: Any) -> Input:
 
 def _sorted_torch(x: Any, torch: Any) -> tuple[Accepted, Array]:
     """The values in C order, and where they are; each that is stored may be an array of the axes that are dense."""
-    coo = (x if x.layout is torch.sparse_coo else x.to_sparse()).coalesce()
+    if x.dtype.itemsize == 1:       # of which PyTorch sorts none
+        x = x.to(torch.float32)
+    coo = x if x.layout is torch.sparse_coo else x.to_sparse()
+    coo = coo if coo.is_coalesced() else coo.coalesce()
     places, accepted = coo.indices().numpy(), _host_torch(coo.values(), torch)
     dense = accepted.array.shape[1:]
     size = math.prod(dense)
@@ -119,11 +123,9 @@ def _remote_torch(x: Any, torch: Any) -> Remote:
     def ask(question: int) -> bool:
         if not (x.dtype.is_floating_point or x.dtype.is_complex):
             return False
-        tests = (torch.isfinite, torch.isnan, torch.isinf)
-        try:
-            found = tests[question](x.detach())
-        except NotImplementedError:     # of 8-bit floats
-            found = tests[question](x.detach().to(torch.float32))
+        # Of 8-bit floats PyTorch has no tests, or wrong ones.
+        values = x.detach().to(torch.float32) if x.dtype.itemsize == 1 else x.detach()
+        found = (torch.isfinite, torch.isnan, torch.isinf)[question](values)
         return bool((~found if question == _NON_FINITE else found).any().item())
 
     return Remote(tuple(x.shape), name, ask, lambda: _host_torch(x.detach().to("cpu"), torch))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fastfinite._batch import BatchReport, Walker, in_words
+from fastfinite._batch import BatchReport, Name, Walker, in_words
 from fastfinite._report import NonFiniteError
 
 
@@ -49,9 +49,9 @@ def check_parameters(model_or_params: Any, *, name: str = "parameters") -> Batch
         ...
     fastfinite.NonFiniteError: parameters: fc.bias (2 float64) has 1 non-finite value: 1 nan; first nan at index 1
     """
-    tensors = dict(_named(model_or_params))
+    tensors = list(_named(model_or_params))
     if hasattr(model_or_params, "named_buffers"):
-        tensors |= dict(model_or_params.named_buffers())
+        tensors += model_or_params.named_buffers()
     return _check(tensors, name)
 
 
@@ -96,12 +96,12 @@ def check_gradients(model_or_params: Any, *, name: str = "gradients") -> BatchRe
         ...
     fastfinite.NonFiniteError: gradients: fc.weight (1 x 2 float64) has 1 non-finite value: 1 +inf; first +inf at ...
     """
-    tensors, missing = {}, []
+    tensors, missing = [], []
     for key, parameter in _named(model_or_params):
         if not hasattr(parameter, "grad"):
             raise TypeError(f"{key} has no gradient: it is of type {type(parameter).__name__}")
         if parameter.grad is not None:
-            tensors[key] = parameter.grad
+            tensors.append((key, parameter.grad))
         elif getattr(parameter, "requires_grad", True):
             missing.append(key)
     report = _check(tensors, name)
@@ -119,7 +119,9 @@ def _named(model_or_params: Any) -> Iterator[tuple[str, Any]]:
         for i, group in enumerate(model_or_params.param_groups):
             names = group.get("param_names") or [f"group {i}, parameter {j}" for j in range(len(group["params"]))]
             yield from zip(names, group["params"])
-    elif hasattr(model_or_params, "shape") or not isinstance(model_or_params, Iterable):
+    elif hasattr(model_or_params, "shape") or not isinstance(model_or_params, Iterable) or isinstance(
+        model_or_params, (str, bytes)
+    ):
         raise TypeError("model_or_params must be a module, an optimizer, or tensors in a mapping or iterable, not "
                         f"{type(model_or_params).__name__}")
     else:
@@ -128,8 +130,8 @@ def _named(model_or_params: Any) -> Iterator[tuple[str, Any]]:
             yield entry if named else (f"[{i}]", entry)
 
 
-def _check(tensors: Mapping[str, Any], name: str) -> BatchReport:
-    report = Walker().walk(tensors)
+def _check(tensors: Iterable[tuple[str, Any]], name: str) -> BatchReport:
+    report = Walker().walk_pairs((Name(key), tensor) for key, tensor in tensors)
     if not report.ok:
         raise NonFiniteError(f"{name}: {in_words(report.findings)}", findings=report.findings)
     return report

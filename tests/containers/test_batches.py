@@ -68,6 +68,10 @@ class Unknown:
     pass
 
 
+def kind_of(value):
+    return type(value).__name__
+
+
 def bad(n=2):
     """Finite but for the last value."""
     x = np.zeros(n)
@@ -559,7 +563,7 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize("value", HARMLESS, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("value", HARMLESS, ids=kind_of)
 def test_what_cannot_be_nan_is_passed_by(value):
     for batch in (value, [value], {"id": value}):
         report = ff.scan_batch(batch, on_unknown="raise", target_dtype="float16")
@@ -593,7 +597,7 @@ def test_iterators_are_not_consumed(kind):
     assert report and list(report.not_scanned) == ["i"] and list(iterator) == list(twin)
 
 
-@pytest.mark.parametrize("value", [Unknown(), object(), len, lambda: 1, types, iter([]), {}.values()], ids=repr)
+@pytest.mark.parametrize("value", [Unknown(), object(), len, lambda: 1, types, iter([]), {}.values()], ids=kind_of)
 def test_an_object_of_an_unknown_kind_is_listed_or_refused(value):
     name = type(value).__name__
     report = ff.scan_batch({"a": [value, bad()]})

@@ -67,6 +67,10 @@ class Unknown:
     pass
 
 
+def kind_of(value):
+    return type(value).__name__
+
+
 def drained(loader):
     """The messages of the warnings of an epoch, its summary among them."""
     with warnings.catch_warnings(record=True) as caught:
@@ -414,7 +418,7 @@ def test_unknown_objects_raise_where_asked():
     assert isinstance(caught.value.__cause__, TypeError) and inner.closed == 1
 
 
-@pytest.mark.parametrize("loader", [None, 3, 1.5, Unknown(), len], ids=repr)
+@pytest.mark.parametrize("loader", [None, 3, 1.5, Unknown(), len], ids=kind_of)
 def test_what_is_no_loader_is_refused(loader):
     with pytest.raises(TypeError, match=f"loader must be iterable, not {type(loader).__name__}"):
         ff.guard(loader)
@@ -797,7 +801,7 @@ def test_options_of_scan_batch_apply_to_datasets():
         list(ff.guard_dataset(iter([1.0, {"u": unknown}]), on_unknown="raise"))
 
 
-@pytest.mark.parametrize("dataset", [None, 3, Unknown(), len], ids=repr)
+@pytest.mark.parametrize("dataset", [None, 3, Unknown(), len], ids=kind_of)
 def test_what_is_no_dataset_is_refused(dataset):
     with pytest.raises(TypeError, match=f"dataset must have __getitem__ or __iter__; {type(dataset).__name__} has"):
         ff.guard_dataset(dataset)

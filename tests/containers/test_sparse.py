@@ -440,11 +440,13 @@ def test_arrays_that_cannot_be_written_are_read(name):
         check_statistics(x, dense)
 
 
+@pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("name", ["csr", "csc", "bsr"])
-def test_a_verdict_on_clean_compressed_data_copies_nothing(name):
-    n = 2_000_000
+def test_a_verdict_on_clean_compressed_data_copies_nothing(name, index):
+    n = 1_000_000
     x = sparse.dia_array((np.ones((1, n)), [0]), shape=(n, n)).asformat(name)
-    assert x.data.nbytes > 15 * MEGABYTE
+    x.indices, x.indptr = x.indices.astype(index), x.indptr.astype(index)
+    assert x.data.nbytes > 7 * MEGABYTE
     for call in (ff.all_finite, ff.has_nan, ff.has_inf, ff.scan, ff.check_finite):
         assert peak_of(lambda call=call: call(x)) < MEGABYTE, call.__name__
 
@@ -468,18 +470,19 @@ def summed(shape, places, values, dtype):
     return dense
 
 
-@given(stored(), st.sampled_from(["float32", "float64", "complex64"]), st.sampled_from(["coo", "csr", "csc"]))
+@given(stored(), st.sampled_from(["float32", "float64", "complex64"]), st.sampled_from(FORMATS))
 def test_values_at_random_places_answer_as_their_sums(data, dtype, name):
     shape, places, values = data
     values, dense = values.astype(dtype), summed(*data, dtype)
-    if name == "coo":
-        x = sparse.coo_array((values, tuple(places.T)), shape=shape)
-    else:       # by hand: SciPy's conversions would add up what is stored twice
+    x = sparse.coo_array((values, tuple(places.T)), shape=shape)
+    if name in ("csr", "csc"):      # by hand: SciPy's conversions add up what is stored twice
         major = 0 if name == "csr" else 1
         order = np.argsort(places[:, major], kind="stable")
         indptr = np.searchsorted(places[order, major], np.arange(shape[major] + 1))
         x = getattr(sparse, f"{name}_array")((values[order], places[order, 1 - major], indptr), shape=shape)
     assert x.nnz == len(places)
+    with np.errstate(all="ignore"):
+        x = x.asformat(name)
     check_like(x, dense, targets=(None,))
     if dtype != "complex64":
         check_statistics(x, dense)
@@ -491,12 +494,3 @@ def test_values_at_random_places_of_three_dimensions_answer_as_their_sums(data):
     x, dense = sparse.coo_array((values, tuple(places.T)), shape=shape), summed(*data, "float64")
     check_like(x, dense, targets=(None,))
     check_statistics(x, dense)
-
-
-@given(stored(), st.sampled_from(FORMATS))
-def test_a_format_answers_as_any_other(data, name):
-    shape, places, values = data
-    with np.errstate(all="ignore"):
-        x = sparse.coo_array((values, tuple(places.T)), shape=shape).asformat(name)
-        dense = x.toarray()
-    check_like(x, dense)

@@ -18,7 +18,6 @@ from fastfinite._accept import accept, accept_array
 
 torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
-python_dispatch = pytest.importorskip("torch.utils._python_dispatch")
 
 pytestmark = pytest.mark.usefixtures("strict_errors", "unchecked_invariants")
 nan, inf = np.nan, np.inf
@@ -200,28 +199,14 @@ def test_targets_are_also_named_as_pytorch_names_them():
     assert ff.scan(torch.tensor([0x7F80], dtype=torch.int16), dtype=torch.bfloat16).posinf == 1
 
 
-class Log(python_dispatch.TorchDispatchMode):
-    """Notes what PyTorch itself does."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.names.append(func.__name__)
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float8_e4m3fn", "complex64", "int64"])
 def test_a_dense_tensor_is_not_copied(dtype, transposed):
     x = torch.ones((2048, 1024), dtype=getattr(torch, dtype))
     x = x.t() if transposed else x
     assert accept(x).array.__array_interface__["data"][0] == x.data_ptr()
-    with Log() as log:
-        for call in (*VERDICTS, ff.scan, ff.check_finite, lambda x: ff.scan(x, axis=0)):
-            assert peak_of(lambda call=call: call(x)) < MEGABYTE
-    assert set(log.names) <= {"detach.default", "view.dtype"}
+    for call in (*VERDICTS, ff.scan, ff.check_finite, lambda x: ff.scan(x, axis=0)):
+        assert peak_of(lambda call=call: call(x)) < MEGABYTE
 
 
 @pytest.mark.parametrize("make", [lambda: torch.ones(2, device="meta"), lambda: torch.ones((2, 2), device="meta").t(),

@@ -14,6 +14,10 @@ nan, inf = float("nan"), float("inf")
 BOTH = pytest.mark.parametrize("check", [ff.check_parameters, ff.check_gradients])
 
 
+def kind_of(value):
+    return type(value).__name__
+
+
 def model():
     layers = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1))
     for parameter in layers.parameters():
@@ -255,7 +259,7 @@ def test_arrays_are_checked_as_tensors_are():
 
 
 @BOTH
-@pytest.mark.parametrize("empty", [[], {}, iter([])], ids=repr)
+@pytest.mark.parametrize("empty", [[], {}, iter([])], ids=kind_of)
 def test_nothing_is_finite(check, empty):
     assert check(empty).arrays == 0
 
@@ -272,7 +276,7 @@ def test_the_message_begins_with_the_name(check):
 
 
 @BOTH
-@pytest.mark.parametrize("thing", [None, 3, torch.ones(2), torch.nn.Parameter(torch.ones(2)), np.ones(2)], ids=repr)
+@pytest.mark.parametrize("thing", [None, 3, torch.ones(2), torch.nn.Parameter(torch.ones(2)), np.ones(2)], ids=kind_of)
 def test_what_holds_no_tensors_is_refused(check, thing):
     with pytest.raises(TypeError, match=f"must be a module, an optimizer, .*, not {type(thing).__name__}"):
         check(thing)
