@@ -187,7 +187,7 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
 def test_a_forked_child_gets_the_same_bits():
     x = data("float32", (700_000, 16))
     with ff.threads(2):

@@ -10,8 +10,8 @@ import pytest
 import fastfinite as ff
 
 METHODS = multiprocessing.get_all_start_methods()
-# Python warns of fork() in a process with threads, NumPy's own among them.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+# Python warns of fork() in a process with threads, NumPy's own among them, and JAX of any where it is loaded.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*")
 every_method = pytest.mark.parametrize("method", METHODS)
 
 

@@ -639,7 +639,7 @@ def test_many_python_threads_may_call_at_once():
     assert not wrong
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_workers_of_a_pool_take_them_and_compute_the_same(method):
     x, y = numbers("float32", 3_000_000), numbers("bfloat16", 100)
