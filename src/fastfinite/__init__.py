@@ -19,15 +19,17 @@ The main calls:
 - `threads`, `set_num_threads`, `get_num_threads`, `cpu_info`: what a large call uses.
 """
 
-from fastfinite._batch import BatchReport, Finding, scan_batch
+from fastfinite._batch import scan_batch
+from fastfinite._batch_report import BatchReport, Finding
 from fastfinite._binary_cross_entropy import LossInfo, binary_cross_entropy, binary_cross_entropy_with_logits
 from fastfinite._core import all_finite, has_inf, has_nan
 from fastfinite._cross_entropy import cross_entropy
 from fastfinite._datasets import guard_dataset, guarded_collate
 from fastfinite._elementwise import safe_divide, safe_log
+from fastfinite._errors import NonFiniteError
 from fastfinite._guard import BadBatch, GuardReport, NonFiniteWarning, guard
 from fastfinite._info import cpu_info
-from fastfinite._report import NonFiniteError, ScanReport
+from fastfinite._report import ScanReport
 from fastfinite._scan import asarray_chkfinite, check_finite, nonfinite, scan
 from fastfinite._softmax import log_softmax, logsumexp, softmax
 from fastfinite._standardize import inverse_standardize, standardize

@@ -5,14 +5,13 @@ Nothing is imported for it: who has an object of a library has the library, so i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastfinite import _frames, _sparse, _tensors
-from fastfinite._accepted import Accepted, Frame, Input, Remote, Sparse, of_array
+from fastfinite import _formats, _frames, _sparse, _tensors
+from fastfinite._accepted import Accepted, Frame, Input, Remote, Sparse, is_of, of_array
 
 # How objects of each type are opened; None for those that NumPy takes itself.
 _openers: dict[type, Callable[[Any], Input] | None] = {}
@@ -29,25 +28,30 @@ def accept(x: object, dtype: object = None) -> Input:
         return opened
     if not isinstance(opened, Accepted):
         raise TypeError(f"dtype= says what the bits of an array are; x is a {type(x).__name__}")
-    return of_array(opened.array, dtype)
+    if not opened.is_raw:
+        return of_array(opened.array, dtype)
+    if _formats.of_name(dtype, "dtype") != opened.format:
+        raise TypeError(f"dtype={dtype!r} does not fit x, which holds {opened.label}")
+    return opened
 
 
-def accept_array(x: object) -> Accepted:
-    """Accept what can be one dense array here, if need be by a copy."""
-    opened = accept(x)
+def as_array(opened: Input) -> Accepted:
+    """What was accepted as one dense array that is here, if need be by a copy."""
     if isinstance(opened, Remote):
         opened = opened.fetch()
     if isinstance(opened, Sparse):
-        raise TypeError(f"x is sparse ({type(x).__name__}) and would not stay so: pass x.toarray()")
-    return _dense(opened) if isinstance(opened, Frame) else opened      # type: ignore[return-value]
+        raise TypeError("x is sparse and would not stay so: pass a dense copy (toarray(), to_dense())")
+    return _dense(opened) if isinstance(opened, Frame) else opened
 
 
 def _dense(frame: Frame) -> Accepted:
     """A copy of the numbers of a frame in one array."""
     if frame.unscanned:
-        raise TypeError(f"the columns {', '.join(map(repr, frame.not_scanned))} hold no numbers; choose the others")
+        raise TypeError(f"not all columns of x hold numbers ({', '.join(map(repr, frame.not_scanned))} do not); choose "
+                        "those that do, for example x[list(stats.names)]")
     parts = list(frame.parts())
-    array = np.empty(frame.shape, np.result_type(*(part.accepted.array.dtype for part in parts)))
+    dtypes = [part.accepted.array.dtype for part in parts] or [np.dtype(np.float64)]
+    array = np.empty(frame.shape, np.result_type(*dtypes))
     missing = np.zeros(frame.shape, np.bool_)
     for accepted, origin in parts:
         place = tuple(slice(start, start + n) for start, n in zip(origin, accepted.shape))
@@ -77,16 +81,10 @@ def _find_opener(kind: type) -> Callable[[Any], Input] | None:
         return _tensors.open_jax
     if _sparse.is_scipy(kind):
         return _sparse.open_scipy
-    if _is_xarray(kind):
+    if is_of(kind, "xarray", "DataArray", "Variable"):
         return lambda x: accept(x.data)
     if _frames.is_frame(kind):
         return _frames.open_frame
     if _tensors.speaks_dlpack(kind):
         return _tensors.open_dlpack
     return None
-
-
-def _is_xarray(kind: type) -> bool:
-    module = sys.modules.get("xarray")
-    known = tuple(filter(None, (getattr(module, name, None) for name in ("DataArray", "Variable"))))
-    return issubclass(kind, known)

@@ -56,6 +56,11 @@ class Accepted(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         return self.array.shape
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether the array holds the bits of a format that its own dtype is not."""
+        return self.how == "bits" and self.array.dtype.kind in "iuV" and not _formats.is_ml_dtype(self.array.dtype)
+
 
 class Part(NamedTuple):
     """A part of something larger: an array of as many axes, and the index of its first element in the whole."""
@@ -76,7 +81,9 @@ class Frame(NamedTuple):
     names : list of str
         Of all columns.
     unscanned : list of int
-        Positions of the columns that hold no numbers.
+        Positions of the columns that are left out.
+    doubtful : list of int
+        Those of them that may hold numbers all the same: lists, structs, mixed objects.
     parts : callable
         Gives the numbers, some rows of some neighbouring columns at a time, views wherever they lie as NumPy has them.
     """
@@ -85,11 +92,18 @@ class Frame(NamedTuple):
     label: str
     names: list[str]
     unscanned: list[int]
+    doubtful: list[int]
     parts: Callable[[], Iterator[Part]]
 
     @property
     def not_scanned(self) -> tuple[str, ...]:
+        """The names of the columns that are left out."""
         return tuple(self.names[position] for position in self.unscanned)
+
+    @property
+    def may_hold_numbers(self) -> tuple[str, ...]:
+        """The names of those of which it is not known."""
+        return tuple(self.names[position] for position in self.doubtful)
 
 
 class Sparse(NamedTuple):
@@ -129,10 +143,18 @@ class Remote(NamedTuple):
     shape: tuple[int, ...]
     label: str
     ask: Callable[[int], bool]
-    fetch: Callable[[], Input]
+    fetch: Callable[[], Accepted | Sparse]
 
 
 Input: TypeAlias = "Accepted | Frame | Sparse | Remote"
+
+
+def is_of(cls: type, module: str, *names: str) -> bool:
+    """Whether a class is one of these of a module, which is not imported: who has an object of it has it loaded."""
+    found = sys.modules.get(module)
+    # A module that another thread is importing may lack the names still.
+    known = tuple(getattr(found, name) for name in names if hasattr(found, name))
+    return issubclass(cls, known)
 
 
 def is_masked(x: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:

@@ -9,13 +9,20 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from fastfinite._batch import Walker, in_words
-from fastfinite._guard import Transparent
-from fastfinite._report import NonFiniteError
+from fastfinite._accepted import is_of
+from fastfinite._batch import Walker, alone
+from fastfinite._errors import NonFiniteError
+from fastfinite._proxy import Proxy
 
 
-class _Guarded(Transparent):
+class _Guarded(Proxy):
     """A dataset whose samples are scanned."""
+
+    _own = frozenset(("_wrapped", "_walker", "_options"))
+
+    def __init__(self, wrapped: Any, walker: Walker, options: dict[str, Any]) -> None:
+        super().__init__(wrapped)
+        self._walker, self._options = walker, options
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(guard_dataset, **self._options), (self._wrapped,)
@@ -24,14 +31,14 @@ class _Guarded(Transparent):
         number: int | None = None
         with contextlib.suppress(TypeError):        # a key, or several indices at once
             number = operator.index(index)      # type: ignore[arg-type]
-        label = f"{self._options['name'] or 'sample'} {(index if number is None else number)!r}{where}"
         try:
-            findings = self._walker.walk(sample).findings
-        except TypeError as error:
-            raise TypeError(f"{label}: {error}") from error
-        if findings:
-            findings = [finding._replace(sample=number) for finding in findings]
-            raise NonFiniteError(f"{label}: {in_words(findings)}", findings=findings)
+            self._walker.check(
+                alone(sample), lambda: f"{self._options['name']} {(index if number is None else number)!r}{where}"
+            )
+        except NonFiniteError as error:     # the sample is that of the dataset
+            error.sample = number
+            error.findings = tuple(finding._replace(sample=number) for finding in error.findings)
+            raise
         return sample
 
 
@@ -41,13 +48,22 @@ class GuardedDataset(_Guarded):
     def __getitem__(self, index: Any) -> Any:
         return self._checked(self._wrapped[index], index)
 
-    def __getitems__(self, indices: Sequence[Any]) -> Sequence[Any]:
+    def __getitems__(self, indices: Sequence[Any]) -> Any:
         # PyTorch asks for the samples of a batch at once where a dataset can give them so.
         several = getattr(self._wrapped, "__getitems__", None)
-        samples: Sequence[Any] = [self._wrapped[index] for index in indices] if several is None else several(indices)
+        if several is None:
+            return [self[index] for index in indices]
+        samples = several(indices)
+        if not isinstance(samples, (list, tuple)) or len(samples) != len(indices):
+            return self._checked(samples, indices)
         for sample, index in zip(samples, indices):
             self._checked(sample, index)
         return samples
+
+    def __iter__(self) -> Iterator[Any]:
+        # In the dataset's own order; those without one are gone through by index, as Python does.
+        for index, sample in enumerate(self._wrapped):
+            yield self._checked(sample, index)
 
 
 class GuardedStream(_Guarded):
@@ -77,14 +93,15 @@ def guard_dataset(
     allow_nan: bool = False,
     target_dtype: object = None,
     on_unknown: str = "ignore",
-    name: str | None = None,
+    name: str = "sample",
 ) -> Any:
     """Scan every sample of a dataset as it is read, so that the error names it, from inside a worker too.
 
     Parameters
     ----------
     dataset : object
-        With ``__getitem__`` (and ``__len__``), or else with ``__iter__``; PyTorch's ``IterableDataset`` stays one.
+        With ``__getitem__`` (and ``__len__``), or else with ``__iter__``; PyTorch's ``Dataset`` and ``IterableDataset``
+        stay such.
     allow_nan, target_dtype, on_unknown
         As for `scan_batch`.
     name : str, default "sample"
@@ -111,7 +128,8 @@ def guard_dataset(
 
     Notes
     -----
-    Cost: that of `scan_batch` for each sample. PyTorch sends the class and the text of an error out of a worker; the
+    Cost: that of `scan_batch` for each sample. What a method of the dataset returns is not guarded: guard last. PyTorch
+    sends the class and the text of an error out of a worker; the
     fields go with the class.
 
     Examples
@@ -128,11 +146,10 @@ def guard_dataset(
     """
     options = {"allow_nan": allow_nan, "target_dtype": target_dtype, "on_unknown": on_unknown, "name": name}
     walker = Walker(allow_nan, target_dtype, on_unknown)
-    known = getattr(sys.modules.get("torch.utils.data"), "IterableDataset", None)
-    if known is not None and isinstance(dataset, known):
-        from fastfinite._torch_stream import TorchStream
+    if is_of(type(dataset), "torch.utils.data", "Dataset"):
+        from fastfinite import _torch_datasets
 
-        return TorchStream(dataset, walker, options)
+        return _torch_datasets.guarded(dataset, walker, options)
     if hasattr(type(dataset), "__getitem__"):
         return GuardedDataset(dataset, walker, options)
     if hasattr(type(dataset), "__iter__"):
@@ -148,13 +165,11 @@ class GuardedCollate:
 
     def __call__(self, samples: Any) -> Any:
         batch = self._function(samples)
-        try:
-            findings = self._walker.walk(batch).findings
-        except TypeError as error:
-            raise TypeError(f"{self._name}: {error}") from error
-        if findings:
-            raise NonFiniteError(f"{self._name}: {in_words(findings)}", findings=findings)
+        self._walker.check(alone(batch), lambda: self._name)
         return batch
+
+    def __repr__(self) -> str:
+        return f"<guarded {self._function!r}>"
 
 
 def guarded_collate(
@@ -213,5 +228,6 @@ def guarded_collate(
         if collate_fn is None:
             raise TypeError("collate_fn must be given where torch.utils.data is not loaded")
     if not callable(collate_fn):
-        raise TypeError(f"collate_fn must be callable, not {type(collate_fn).__name__}")
+        raise TypeError(f"collate_fn must be callable, not {type(collate_fn).__name__} (a loader is given "
+                        "guarded_collate(), the result of the call)")
     return GuardedCollate(collate_fn, Walker(allow_nan, target_dtype, on_unknown), name)

@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+# The questions about a value, in the order of Format.questions().
+NON_FINITE, NAN_ONLY, INF_ONLY = range(3)
+
 
 class Format:
     """One binary floating-point format of at most 64 bits (or datetime64, whose NaT counts as nan).
@@ -173,9 +176,7 @@ def is_ml_dtype(dtype: np.dtype[Any]) -> bool:
 
 
 def values_of_bits(bits: np.ndarray[Any, Any], form: Format) -> np.ndarray[Any, Any]:
-    """The numbers that raw bits stand for, as float32 (float64 where the format is)."""
-    if form.name in NATIVE:
-        return bits.view(form.name)
+    """The numbers that the bits of a format stand for which NumPy has not, as float32."""
     raw = np.ascontiguousarray(bits).view(f"u{form.itemsize}").reshape(bits.shape)
     if form.bits == 8:
         return np.array([form.value(pattern) for pattern in range(256)], np.float32)[raw]

@@ -4,7 +4,8 @@
     columns say which of their values are missing, and NaN beside NA stays what it is.
 (b) Every other library is read through narwhals, a column at a time: a view where the column lies in one piece
     without nulls, else copies of ROWS values at most.
-(c) A column of text, dates, categories, lists or objects that are no numbers is left out, and its position kept.
+(c) A column that holds no numbers (text, dates, categories) is left out, and its position kept. So is one that may hold
+    some in another shape (lists, structs, mixed objects), and that it may is kept too.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastfinite import _slow
-from fastfinite._accepted import Accepted, Array, Frame, Part, of_array
+from fastfinite._accepted import Accepted, Array, Frame, Part, is_of, of_array
 
 ROWS = 1 << 20
 _NUMBERS = "biufc"
+# How the names of types begin that hold text, dates or nothing, in pandas, pyarrow, polars and narwhals.
+_WITHOUT_NUMBERS = ("str", "large_string", "string", "binary", "large_binary", "date", "time", "timestamp", "duration",
+                    "period", "categorical", "enum", "null")
 # Integers that NumPy does not have.
 _TOO_WIDE = ("int128", "uint128")
 # What libraries of frames give to others, what narwhals' own classes and its plugins have, and lazy frames.
@@ -36,15 +40,17 @@ class _Columns(NamedTuple):
     parts: Callable[[], Iterator[tuple[int, Accepted]]]
 
 
+class NotInstalled(TypeError):
+    """What reads an object is not installed."""
+
+
 def is_frame(kind: type) -> bool:
     """Whether objects of this type are frames or columns of a library that narwhals may know."""
     return any(hasattr(kind, mark) for mark in _MARKS) or _is_pandas(kind)
 
 
 def _is_pandas(kind: type) -> bool:
-    pandas = sys.modules.get("pandas")
-    known = tuple(filter(None, (getattr(pandas, name, None) for name in ("DataFrame", "Series"))))
-    return issubclass(kind, known)
+    return is_of(kind, "pandas", "DataFrame", "Series")
 
 
 def open_frame(x: Any) -> Frame:
@@ -57,8 +63,8 @@ def open_frame(x: Any) -> Frame:
     try:
         import narwhals.stable.v2 as narwhals
     except ImportError:
-        raise TypeError(f"{_type_name(x)} is read through narwhals, which is not installed; "
-                        "pip install 'fastfinite[frames]'") from None
+        raise NotInstalled(f"{_type_name(x)} is read through narwhals, which is not installed; "
+                           "pip install 'fastfinite[frames]'") from None
     native, names = _arrow_table(x)
     # narwhals does not know lazy columns, and warns of lazy frames of dask.
     lazy = hasattr(type(x), "__dask_graph__")
@@ -91,10 +97,16 @@ def _arrow_table(x: Any) -> tuple[Any, list[str] | None]:
     return x.rename_columns([str(i) for i in range(x.num_columns)]), list(x.column_names)
 
 
-def _frame(columns: list[_Columns | None], names: list[str], shape: tuple[int, ...]) -> Frame:
-    known = [group for group in columns if group is not None]
-    scanned = {position for group in known for position in range(group.first, group.first + group.width)}
-    unscanned = [position for position in range(len(names)) if position not in scanned]
+class _LeftOut(NamedTuple):
+    """A column that is not scanned, and whether it may hold numbers all the same."""
+
+    first: int
+    doubtful: bool
+
+
+def _frame(columns: list[_Columns | _LeftOut], names: list[str], shape: tuple[int, ...]) -> Frame:
+    known = [group for group in columns if isinstance(group, _Columns)]
+    left_out = [group for group in columns if isinstance(group, _LeftOut)]
     if not known and len(shape) == 1:
         raise TypeError("x is a column that holds no numbers" + (f": {names[0]!r}" if names[0] else ""))
     if not known and names:
@@ -110,7 +122,8 @@ def _frame(columns: list[_Columns | None], names: list[str], shape: tuple[int, .
                 else:
                     yield Part(_two_dimensional(accepted), (row, group.first))
 
-    return Frame(shape, labels.pop() if len(labels) == 1 else "mixed", names, unscanned, parts)
+    unscanned, doubtful = [group.first for group in left_out], [group.first for group in left_out if group.doubtful]
+    return Frame(shape, labels.pop() if len(labels) == 1 else "mixed", names, unscanned, doubtful, parts)
 
 
 def _two_dimensional(accepted: Accepted) -> Accepted:
@@ -130,15 +143,17 @@ def _with_nulls(values: Array, missing: Array) -> Accepted:
     return accepted._replace(mask=missing, nulls=True) if missing.any() else accepted
 
 
-def _objects(values: Array, first: int) -> _Columns | None:
+def _objects(values: Array, first: int) -> _Columns | _LeftOut:
     """A column of objects, if all of them are numbers or None."""
     accepted = of_array(values)
-    try:
-        for _ in _slow.codes(accepted, None):
-            pass
-    except TypeError:
-        return None
-    return _in_one_piece(first, accepted)
+    if _slow.holds_numbers(accepted):
+        return _in_one_piece(first, accepted)
+    # In a column of text, nan says that there is none.
+    return _LeftOut(first, not all(isinstance(x, str) or x is None or _is_missing(x) for x in values))
+
+
+def _is_missing(x: object) -> bool:
+    return type(x).__name__ in ("NAType", "NaTType") or (isinstance(x, float) and x != x)
 
 
 # ---- pandas ------------------------------------------------------------------------------------------
@@ -148,7 +163,7 @@ def _open_pandas(x: Any) -> Frame:
     if x.ndim == 1:
         name = "" if x.name is None else str(x.name)
         return _frame([_pandas_series(x, 0)], [name], x.shape)
-    columns: list[_Columns | None] = []
+    columns: list[_Columns | _LeftOut] = []
     dtypes = list(x.dtypes)
     first = 0
     while first < len(dtypes):
@@ -163,7 +178,7 @@ def _open_pandas(x: Any) -> Frame:
     return _frame(columns, [str(name) for name in x.columns], x.shape)
 
 
-def _pandas_block(block: Any, first: int) -> list[_Columns | None]:
+def _pandas_block(block: Any, first: int) -> list[_Columns | _LeftOut]:
     """Neighbours of one NumPy dtype: one view, where they lie together."""
     # The first row of columns that lie apart is a copy; so is all of them.
     together = np.may_share_memory(block.iloc[:1].to_numpy(), block.iloc[:, 0].to_numpy())
@@ -172,13 +187,13 @@ def _pandas_block(block: Any, first: int) -> list[_Columns | None]:
     return [_in_one_piece(first, of_array(block.to_numpy()), block.shape[1])]
 
 
-def _pandas_series(series: Any, first: int) -> _Columns | None:
+def _pandas_series(series: Any, first: int) -> _Columns | _LeftOut:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         if dtype.kind == "O":
             return _objects(series.to_numpy(), first)
         if dtype.kind not in _NUMBERS:
-            return None
+            return _LeftOut(first, doubtful=False)
         return _in_one_piece(first, of_array(series.to_numpy()))
     pandas: Any = sys.modules["pandas"]
     if isinstance(dtype, pandas.SparseDtype):       # has no missing value but nan
@@ -187,7 +202,7 @@ def _pandas_series(series: Any, first: int) -> _Columns | None:
         values, nullable = getattr(dtype, "numpy_dtype", None), True
         decimal = str(getattr(dtype, "pyarrow_dtype", "")).startswith("decimal")
     if not isinstance(values, np.dtype) or (values.kind not in _NUMBERS and not decimal):
-        return None
+        return _LeftOut(first, not _is_without_numbers(dtype))
 
     def parts() -> Iterator[tuple[int, Accepted]]:
         for start in range(0, len(series), ROWS):
@@ -202,19 +217,30 @@ def _pandas_series(series: Any, first: int) -> _Columns | None:
     return _Columns(first, 1, "decimal" if decimal else values.name, parts)
 
 
+def _is_without_numbers(dtype: Any) -> bool:
+    """Whether an extension dtype of pandas is of text, dates, or categories of these."""
+    if hasattr(dtype, "categories"):
+        return getattr(dtype.categories.dtype, "kind", "O") not in "fc"
+    name = str(getattr(dtype, "pyarrow_dtype", dtype))
+    return name.startswith(_WITHOUT_NUMBERS)
+
+
 # ---- narwhals ----------------------------------------------------------------------------------------
 
 
-def _narwhals_columns(series: Any, first: int) -> _Columns | None:
+def _narwhals_columns(series: Any, first: int) -> _Columns | _LeftOut:
     native = series.to_native()
     dtype = getattr(native, "dtype", None)
     if isinstance(dtype, np.dtype):    # a library like pandas, where narwhals takes nan for null
-        return None if dtype.kind not in _NUMBERS else _in_one_piece(first, of_array(series.to_numpy()))
+        if dtype.kind not in _NUMBERS:
+            return _LeftOut(first, dtype.kind == "O")
+        return _in_one_piece(first, of_array(series.to_numpy()))
     label = type(series.dtype).__name__.lower()
     # narwhals does not know all of pyarrow's.
     decimal = label == "decimal" or str(getattr(native, "type", "")).startswith("decimal")
     if not decimal and (label in _TOO_WIDE or not (series.dtype.is_numeric() or label == "boolean")):
-        return None
+        kind = str(getattr(native, "type", dtype)) if label == "unknown" else label
+        return _LeftOut(first, not (label in _TOO_WIDE or kind.lower().startswith(_WITHOUT_NUMBERS)))
     if not decimal and len(series) <= ROWS and series.null_count() == 0:
         values = series.to_numpy()
         # Views are taken now: between two reads of whole columns the interpreter is out of the caches, and slow.

@@ -6,18 +6,24 @@ import functools
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from fastfinite._batch import Finding, Walker, in_words, size_text
-from fastfinite._report import KINDS, NonFiniteError, ScanReport
+from fastfinite._batch import Walker, alone
+from fastfinite._batch_report import Finding, in_words, size_text
+from fastfinite._errors import NonFiniteError
+from fastfinite._frames import is_frame
+from fastfinite._proxy import Proxy
+from fastfinite._report import KINDS, ScanReport, plural
 from fastfinite._scan import whole_number
 
 _POLICIES = ("raise", "warn", "skip")
+# Bad batches that a report prints.
+_LISTED = 10
 
 
 class NonFiniteWarning(RuntimeWarning):
-    """Given by ``guard(on_bad="warn")`` for batches that are not finite."""
+    """Given by `guard` with ``on_bad="warn"`` for batches that are not finite, and where nothing can be scanned."""
 
 
 class BadBatch:
@@ -71,7 +77,7 @@ class GuardReport:
     epochs, batches, arrays, bytes : int
         What was scanned.
     bad, skipped, mended : int
-        Batches that were not finite; of those, the ones left out and the ones replaced by ``on_bad``.
+        Batches that were not finite; of those, the ones left out, and the ones that ``on_bad`` made finite.
     findings : list of BadBatch
         The first `max_findings` of them.
     not_scanned : dict of str to str
@@ -101,11 +107,12 @@ class GuardReport:
         verdict = "all finite" if self.ok else f"{self.bad} not finite"
         for number, what in ((self.skipped, "skipped"), (self.mended, "mended")):
             verdict += f", {number} {what}" if number else ""
-        seen = f"{_plural(self.batches, 'batch', 'batches')} in {_plural(self.epochs, 'epoch', 'epochs')}"
+        seen = f"{plural(self.batches, 'batch', 'batches')} in {plural(self.epochs, 'epoch')}"
         lines = [f"{seen}: {verdict}; {size_text(self.bytes)} scanned in {self.seconds:.3g} s"]
-        lines += [f"  {bad}" for bad in self.findings]
-        if self.bad > len(self.findings):
-            lines.append(f"  ... and {self.bad - len(self.findings)} more")
+        listed = self.findings[:_LISTED]
+        lines += [f"  {bad}" for bad in listed]
+        if self.bad > len(listed):
+            lines.append(f"  ... and {self.bad - len(listed)} more")
         lines += [f"  not scanned: {path or 'the batch'}: {reason}" for path, reason in self.not_scanned.items()]
         return "\n".join(lines)
 
@@ -113,44 +120,7 @@ class GuardReport:
         return f"<GuardReport: {self}>"
 
 
-def _plural(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"
-
-
-class Transparent:
-    """Passes what it does not have itself through to the object it stands for, dunder names excepted."""
-
-    _own = frozenset(("_wrapped", "_walker", "_options"))
-
-    def __init__(self, wrapped: Any, walker: Walker, options: dict[str, Any]) -> None:
-        self._wrapped, self._walker, self._options = wrapped, walker, options
-
-    def __getattr__(self, name: str) -> Any:
-        # Half-made objects, as copy and pickle make them, have nothing to pass on to.
-        if name in self._own or (name.startswith("__") and name.endswith("__")):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self._wrapped, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in self._own:
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._wrapped, name, value)
-
-    def __len__(self) -> int:
-        return len(self._wrapped)
-
-    def __bool__(self) -> bool:
-        return bool(self._wrapped)
-
-    def __repr__(self) -> str:
-        return f"<guarded {self._wrapped!r}>"
-
-
-# ---- loaders -----------------------------------------------------------------------------------------
-
-
-class GuardedLoader(Transparent):
+class GuardedLoader(Proxy):
     """A loader whose batches are scanned; made by `guard`. Has the attributes and the length of the loader.
 
     Attributes
@@ -163,7 +133,8 @@ class GuardedLoader(Transparent):
     _own = frozenset(("_wrapped", "_walker", "_options", "_warned", "report"))
 
     def __init__(self, wrapped: Any, walker: Walker, options: dict[str, Any]) -> None:
-        super().__init__(wrapped, walker, options)
+        super().__init__(wrapped)
+        self._walker, self._options = walker, options
         self.report = GuardReport()
         self._warned: set[tuple[str, str]] = set()
 
@@ -203,7 +174,7 @@ class GuardedLoader(Transparent):
         report = self.report
         start = time.perf_counter()
         try:
-            found = self._walker.walk(batch)
+            found = self._walker.walk(alone(batch))
         except TypeError as error:
             raise TypeError(self._label(f"batch {index} of epoch {epoch}: {error}")) from error
         report.seconds += time.perf_counter() - start
@@ -211,6 +182,9 @@ class GuardedLoader(Transparent):
         report.arrays += found.arrays
         report.bytes += found.bytes
         if found.not_scanned:
+            if found.arrays == 0 and report.arrays == 0 and not report.not_scanned:
+                warnings.warn(self._label(f"nothing of batch {index} could be scanned: {found.not_scanned}"),
+                              NonFiniteWarning, stacklevel=3)
             report.not_scanned.update(found.not_scanned)
         return tuple(found.findings)
 
@@ -234,15 +208,14 @@ class GuardedLoader(Transparent):
                 warnings.warn(self._label(str(bad)), NonFiniteWarning, stacklevel=3)
             return bad.batch
         mended = on_bad(bad)
-        if mended is None:
-            return bad.batch
-        report.mended += 1
-        return mended
+        batch = bad.batch if mended is None else mended
+        report.mended += self._walker.walk(alone(batch)).ok
+        return batch
 
     def _summarize(self, met: Counter[tuple[str, str]], epoch: int) -> None:
         if met:
             counts = ", ".join(
-                f"{kind} in {_plural(n, 'batch', 'batches')}" + (f" at {path}" if path else "")
+                f"{kind} in {plural(n, 'batch', 'batches')}" + (f" at {path}" if path else "")
                 for (kind, path), n in met.items()
             )
             warnings.warn(self._label(f"in epoch {epoch}: {counts}"), NonFiniteWarning, stacklevel=3)
@@ -282,7 +255,7 @@ def guard(
     on_bad : {"raise", "warn", "skip"} or callable, default "raise"
         What to do with a batch that is not finite: raise `NonFiniteError`; give a `NonFiniteWarning`, one for each kind
         and path and a summary at the end of the epoch; leave it out; or call a function with the `BadBatch`, whose
-        result is the batch that goes on, unchecked (None for the batch as it is).
+        result is the batch that goes on, whatever it is (None for the batch as it is, which it may have mended).
     allow_nan : bool, default False
         Let nan, None and NaT pass; inf is still found.
     name : str, optional
@@ -317,7 +290,7 @@ def guard(
     Notes
     -----
     Cost: that of `scan_batch`, a read of the batch, in the process that iterates. The loader's iterator is closed when
-    the loop ends, however it ends.
+    the loop ends, however it ends. What a method of the loader returns is not guarded: guard last.
 
     Examples
     --------
@@ -330,6 +303,9 @@ def guard(
     """
     if not hasattr(type(loader), "__iter__") and not hasattr(type(loader), "__getitem__"):
         raise TypeError(f"loader must be iterable, not {type(loader).__name__}")
+    if isinstance(loader, Mapping) or is_frame(type(loader)):
+        raise TypeError(f"loader gives batches one by one, and a {type(loader).__name__} is one itself: "
+                        "use scan_batch(batch), or guard([batch])")
     if not callable(on_bad) and on_bad not in _POLICIES:
         raise ValueError(f"on_bad must be one of {', '.join(map(repr, _POLICIES))} or callable, not {on_bad!r}")
     walker = Walker(allow_nan, target_dtype, on_unknown)

@@ -13,16 +13,14 @@ import numpy as np
 
 from fastfinite import _columns, _slow, _tally
 from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
-from fastfinite._formats import Format
-from fastfinite._report import ScanReport
+from fastfinite._formats import NAN_ONLY, NON_FINITE, Format
+from fastfinite._report import COUNTS, ScanReport
 from fastfinite._tabulate import Floats, tabulate
-from fastfinite._tally import NON_FINITE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_COUNTS = ("nan", "posinf", "neginf", "null", "masked", "overflow")
-# Sparse arrays are made dense so many values at a time where that is the simplest.
+# Sparse arrays are made dense by rows of about so many values where that is the simplest.
 _SLAB = 1 << 16
 
 
@@ -31,10 +29,20 @@ def answer(x: Input, question: int) -> bool:
     if isinstance(x, Accepted):
         return _tally.answer(x, question)
     if isinstance(x, Frame):
-        return any(_tally.answer(part.accepted, question) for part in x.parts())
+        found = any(_tally.answer(part.accepted, question) for part in x.parts())
+        if not found:
+            refuse_doubtful(x)
+        return found
     if isinstance(x, Sparse):
         return _tally.answer(x.stored, question)
     return x.ask(question)
+
+
+def refuse_doubtful(x: Frame) -> None:
+    """Raise TypeError where columns that may hold numbers were not looked at: of these there is no verdict."""
+    if x.doubtful:
+        raise TypeError(f"cannot scan the columns {', '.join(map(repr, x.may_hold_numbers))}: they hold lists, structs "
+                        "or mixed objects; choose the others, or use scan, which lists what it leaves out")
 
 
 def report(x: Input, target: Format | None, axis: int | None, allow_nan: bool = False) -> ScanReport:
@@ -61,7 +69,7 @@ def _report_array(x: Accepted, target: Format | None, axis: int | None, allow_na
 def _empty(x: Frame | Sparse | Remote, target: Format | None, axis: int | None, size: int) -> ScanReport:
     """A report of nothing yet."""
     rest = None if axis is None else x.shape[:axis] + x.shape[axis + 1 :]
-    counts = {name: 0 if rest is None else np.zeros(rest, np.intp) for name in _COUNTS}
+    counts = {name: 0 if rest is None else np.zeros(rest, np.intp) for name in COUNTS}
     return ScanReport(
         x.shape, x.label, size=size, counts=counts, axis=axis,
         target_dtype=None if target is None else target.name,
@@ -80,7 +88,7 @@ def _report_frame(x: Frame, target: Format | None, axis: int | None, allow_nan: 
         if axis is not None:
             others = [slice(start, start + n) for start, n in zip(origin, accepted.shape)]
             del others[axis]
-            for name in _COUNTS:
+            for name in COUNTS:
                 getattr(counts, name)[tuple(others)] += getattr(part, name)
             looked_at[tuple(others)] += accepted.shape[axis]
     if axis is None:
@@ -93,18 +101,19 @@ def _report_frame(x: Frame, target: Format | None, axis: int | None, allow_nan: 
 
 def _report_sparse(x: Sparse, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
     whole = _empty(x, target, axis, math.prod(x.shape))
-    if _tally.report_of(x.stored, target, None).ok:
+    # Values of one place that fit the target may not do so together.
+    if target is None and _tally.report_of(x.stored, None, None).ok:
         return whole
     values, coordinates = x.ordered()
     found = _report_array(values, target, None, allow_nan)
     if axis is None:
-        for name in _COUNTS:
+        for name in COUNTS:
             setattr(whole, name, getattr(found, name))
     else:
         rest = whole.nan.shape
         others = np.delete(coordinates, axis, axis=0)
         column = np.ravel_multi_index(tuple(others), rest) if rest else np.zeros(coordinates.shape[1], np.intp)
-        for name in _COUNTS:
+        for name in COUNTS:
             for start, code in _slow.codes(values, target):
                 bad = start + np.flatnonzero(code == _slow.CODE_OF_COUNT[name])
                 np.add.at(getattr(whole, name).reshape(-1), column[bad], 1)
@@ -122,7 +131,7 @@ def _place(coordinates: Array, index: int) -> tuple[int, ...]:
 def indices(x: Input, question: int, limit: int | None) -> NDArray[np.intp]:
     """Indices of the values of the kind asked for, a row each, in C order, `limit` at most."""
     if isinstance(x, Remote):
-        if not x.ask(_tally.NAN_ONLY if question == _tally.MISSING else question):
+        if not x.ask(NAN_ONLY if question == _tally.MISSING else question):
             return np.empty((0, len(x.shape)), np.intp)
         return indices(x.fetch(), question, limit)
     if isinstance(x, Accepted):
@@ -147,10 +156,11 @@ def nan_report(x: Input) -> ScanReport:
     """The totals of what counts as nan alone, None and NaT and nulls with it."""
     whole = report(x, None, None)
     kinds = {"nan": whole.nan, "null": whole.null}
-    first = next((tuple(int(i) for i in row) for row in indices(x, _tally.MISSING, 1)), None)
-    kind = "nan" if whole.first is None or whole.first != first else whole.first_kind
+    first, nan = (next((tuple(int(i) for i in row) for row in indices(x, question, 1)), None)
+                  for question in (_tally.MISSING, NAN_ONLY))
+    kind = None if first is None else "nan" if first == nan else "null"
     return ScanReport(whole.shape, whole.dtype, size=whole.size, counts=kinds, first=first, names=whole.names,
-                      first_kind=None if first is None else kind)
+                      first_kind=kind)
 
 
 def names_of(x: Input) -> tuple[str, ...] | None:
@@ -171,7 +181,7 @@ def numbers_only(x: Input) -> tuple[Input, tuple[str, ...]]:
             yield Part(accepted, (origin[0], moved[origin[1]]))
 
     names = [frame.names[position] for position in kept]
-    return Frame((frame.shape[0], len(kept)), frame.label, names, [], parts), frame.not_scanned
+    return Frame((frame.shape[0], len(kept)), frame.label, names, [], [], parts), frame.not_scanned
 
 
 def as_row(x: Input) -> Input:
@@ -218,6 +228,11 @@ def tabulated(x: Input, axes: tuple[int, ...]) -> Floats:
 def _slabs(x: Sparse) -> Iterator[Part]:
     """A sparse array, some of its rows at a time, with its zeros."""
     values, coordinates = x.ordered()
+    if not x.shape:
+        slab = np.zeros((), values.array.dtype)
+        slab[...] = values.array[0] if len(values.array) else 0
+        yield Part(values._replace(array=slab), ())
+        return
     rest = x.shape[1:]
     step = max(1, _SLAB // max(1, math.prod(rest)))
     for start in range(0, x.shape[0], step):

@@ -1,22 +1,17 @@
-"""What a scan found: `ScanReport`, `NonFiniteError`, and the one place that puts findings into words."""
+"""What a scan found: `ScanReport`, and the one place that puts it into words."""
 
 from __future__ import annotations
 
-import copyreg
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-from fastfinite import _threads
-
-if TYPE_CHECKING:
-    from fastfinite._batch import Finding
 
 # The kinds of value that are not finite, by the names of their counts and as they are printed.
 KINDS = {"nan": "nan", "posinf": "+inf", "neginf": "-inf", "null": "null"}
 _LISTED_COLUMNS = 8
-_COUNTS = ("nan", "posinf", "neginf", "null", "masked", "overflow")
+# Everything that is counted.
+COUNTS = ("nan", "posinf", "neginf", "null", "masked", "overflow")
 _PLACES = ("first", "first_kind", "first_field", "first_overflow")
 
 
@@ -69,7 +64,7 @@ class ScanReport:
     overflow: Any
 
     __slots__ = (
-        *_COUNTS, *_PLACES, "axis", "dtype", "fields", "_looked_at", "names", "not_scanned", "shape", "size",
+        *COUNTS, *_PLACES, "axis", "dtype", "fields", "_looked_at", "names", "not_scanned", "shape", "size",
         "target_dtype",
     )
 
@@ -91,7 +86,7 @@ class ScanReport:
         names: tuple[str, ...] | None = None,
     ) -> None:
         self.shape, self.dtype, self.size, self.axis = shape, dtype, size, axis
-        for name in _COUNTS:
+        for name in COUNTS:
             setattr(self, name, (counts or {}).get(name, 0))
         self.target_dtype = target_dtype
         self.first, self.first_kind, self.first_field = first, first_kind, first_field
@@ -128,13 +123,13 @@ class ScanReport:
         if self.axis is None:
             return self
         state = {name: getattr(self, name) for name in (*_PLACES, "target_dtype", "fields", "not_scanned", "names")}
-        counts = {name: int(np.sum(getattr(self, name))) for name in _COUNTS}
+        counts = {name: int(np.sum(getattr(self, name))) for name in COUNTS}
         return ScanReport(self.shape, self.dtype, size=self.size, counts=counts, **state)
 
     def _merge(self, part: ScanReport, origin: tuple[int, ...]) -> None:
         """Add the totals of a part of the array, whose first element has the index `origin`."""
         self.size += part.size
-        for name in _COUNTS:
+        for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(part, name))
         self.fields = (*self.fields, *(name for name in part.fields if name not in self.fields))
         # Tuples compare as C order does, and within a part the first by its own indices is the first by those of the
@@ -146,17 +141,21 @@ class ScanReport:
         if over is not None and (self.first_overflow is None or over < self.first_overflow):
             self.first_overflow = over
 
+    def passes(self, allow_nan: bool) -> bool:
+        """Whether nothing was found that is a finding; with `allow_nan`, nan and null are none."""
+        return not np.any(self.posinf + self.neginf + self.overflow) if allow_nan else self.ok
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values, fit for JSON."""
         result: dict[str, Any] = {"ok": self.ok}
-        for name in ("shape", "dtype", "size", "finite", *_COUNTS, *_PLACES, "target_dtype", "fields", "not_scanned"):
+        for name in ("shape", "dtype", "size", "finite", *COUNTS, *_PLACES, "target_dtype", "fields", "not_scanned"):
             value = getattr(self, name)
             result[name] = list(value) if isinstance(value, tuple) else value
         if self.names is not None:
             result["names"] = list(self.names)
         if self.axis is not None:
             result |= {"axis": self.axis, "columns": self.columns.tolist()}
-            result |= {name: np.asarray(result[name]).tolist() for name in ("finite", *_COUNTS)}
+            result |= {name: np.asarray(result[name]).tolist() for name in ("finite", *COUNTS)}
         return result
 
     def __bool__(self) -> bool:
@@ -211,75 +210,6 @@ def _restore(state: dict[str, Any]) -> ScanReport:
     return report
 
 
-class NonFiniteError(ValueError):
-    """Raised by `check_finite`, `guard` and all that checks; says what was found, how often and where.
-
-    Attributes
-    ----------
-    report : ScanReport or None
-        The totals of the array that was refused, the first one of a batch.
-    by_column : ScanReport or None
-        The counts of each column, for arrays of two dimensions.
-    findings : tuple of Finding
-        Of batches and models, everything that was found.
-    path : str or None
-        Of the first finding, where it is in the batch.
-    sample : int or None
-        The index of the sample: in the dataset for `guard_dataset`, else in the batch.
-    epoch, index : int or None
-        Which batch it was, for `guard`.
-
-    Notes
-    -----
-    The fields survive pickling, and the way out of a worker of a data loader.
-    """
-
-    def __init__(
-        self, message: str = "", report: ScanReport | None = None, by_column: ScanReport | None = None, *,
-        findings: Sequence[Finding] = (), epoch: int | None = None, index: int | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.findings = tuple(findings)
-        self.report = findings[0].report if findings else report
-        self.by_column = by_column
-        self.path = findings[0].path if findings else None
-        self.sample = findings[0].sample if findings else None
-        self.epoch, self.index = epoch, index
-        if type(self) is NonFiniteError and _threads.in_worker():
-            self.__class__ = _class_of_error(self.__dict__)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        kind = NonFiniteError if isinstance(type(self), _SentByValue) else type(self)
-        return kind, (str(self),), self.__dict__
-
-
-class _SentByValue(type):
-    """The type of classes that are pickled with what they hold.
-
-    Of an exception in a worker, PyTorch sends the class and the text, and makes it anew from these. So the class of one
-    that is raised in a worker has its fields, and takes them along.
-    """
-
-    fields: dict[str, Any]
-
-
-def _class_of_error(fields: dict[str, Any]) -> type[NonFiniteError]:
-    def __init__(self: NonFiniteError, message: str = "") -> None:
-        ValueError.__init__(self, message)
-        self.__dict__.update(fields)
-
-    members = {"__init__": __init__, "__module__": "fastfinite", "fields": fields}
-    kind: Any = _SentByValue("NonFiniteError", (NonFiniteError,), members)
-    return kind     # type: ignore[no-any-return]
-
-
-def _reduce_class(kind: Any) -> tuple[Any, ...]:
-    return _class_of_error, (kind.fields,)
-
-
-copyreg.pickle(_SentByValue, _reduce_class)
-
-
 # The module `html` would do it, and take a tenth of the import.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
@@ -315,8 +245,9 @@ def place(index: tuple[int, ...], columns: Sequence[object] | None = None, field
     return words
 
 
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """"1 value", "2 values", "3 batches"."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def _at(words: str) -> str:
@@ -344,7 +275,7 @@ def describe(
     found = {label: getattr(report, kind) for kind, label in kinds.items() if getattr(report, kind)}
     parts = []
     if found:
-        total = _plural(sum(found.values()), "infinite value" if allow_nan else "non-finite value")
+        total = plural(sum(found.values()), "infinite value" if allow_nan else "non-finite value")
         parts.append(f"{total}: " + ", ".join(f"{n} {label}" for label, n in found.items()))
         if report.first is not None:
             parts.append(f"first {report.first_kind}{_at(place(report.first, columns, report.first_field))}")
@@ -362,11 +293,11 @@ def describe(
         parts.append(f"{'columns' if by_column.axis == 0 else 'rows'} {listed}{more}")
     allowed = report.nan + report.null if allow_nan else 0
     if not parts and allowed:
-        verdict = f" has no infinite value in {_plural(report.size, 'value')}; {allowed} nan allowed"
+        verdict = f" has no infinite value in {plural(report.size, 'value')}; {allowed} nan allowed"
     elif not parts and not report.not_scanned:
-        verdict = f" is finite: {_plural(report.size, 'value')}"
+        verdict = f" is finite: {plural(report.size, 'value')}"
     else:       # with something left unchecked, only the values that were scanned are called finite
-        verdict = " has " + ("; ".join(parts) or _plural(report.finite, "finite value"))
+        verdict = " has " + ("; ".join(parts) or plural(report.finite, "finite value"))
     text += verdict
     if report.masked:
         text += f"; {report.masked} masked"

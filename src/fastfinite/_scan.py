@@ -10,8 +10,10 @@ import numpy as np
 
 from fastfinite import _core, _formats, _inputs, _tally
 from fastfinite._accept import accept
-from fastfinite._accepted import Accepted, Array, Input
-from fastfinite._report import NonFiniteError, ScanReport, describe
+from fastfinite._accepted import Accepted, Array, Frame, Input
+from fastfinite._errors import NonFiniteError
+from fastfinite._formats import NON_FINITE
+from fastfinite._report import ScanReport, describe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,7 +160,7 @@ def nonfinite(x: object, *, limit: int | None = None) -> NDArray[np.intp]:
     if isinstance(accepted, Accepted) and accepted.how == "fields":
         raise TypeError("nonfinite does not list records; scan their fields one by one")
     most = None if limit is None else whole_number(limit, "limit", 0)
-    return _inputs.indices(accepted, _tally.NON_FINITE, most)
+    return _inputs.indices(accepted, NON_FINITE, most)
 
 
 def check_finite(
@@ -229,8 +231,10 @@ def check_finite(
         not isinstance(accepted, Accepted) or accepted.how != "fields")
     report = _inputs.report(accepted, target, 0 if tabular else None, allow_nan)
     total = report.totals
-    if total.ok or (allow_nan and not total.posinf + total.neginf + total.overflow):
-        if isinstance(accepted, Accepted) and total.not_scanned:
+    if total.passes(allow_nan):
+        if isinstance(accepted, Frame):
+            _inputs.refuse_doubtful(accepted)
+        elif isinstance(accepted, Accepted) and total.not_scanned:
             raise _tally.unscanned(accepted, total.not_scanned)
         return x
     by_column = report if tabular else None

@@ -38,6 +38,16 @@ def codes(accepted: Accepted, target: Format | None) -> Iterator[tuple[int, Arra
         yield start, code
 
 
+def holds_numbers(accepted: Accepted) -> bool:
+    """Whether the objects of an array are all numbers, None or masked."""
+    try:
+        for _ in codes(accepted, None):
+            pass
+    except TypeError:
+        return False
+    return True
+
+
 def kind_of(accepted: Accepted, index: tuple[int, ...]) -> int:
     """The code of one value."""
     if accepted.nulls and accepted.mask is not None and accepted.mask[index]:

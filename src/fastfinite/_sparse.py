@@ -6,19 +6,16 @@ found, they are put into the order of C, and those of one place are added up, as
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
-from fastfinite._accepted import Accepted, Array, Sparse, of_array
+from fastfinite._accepted import Accepted, Array, Sparse, is_of, of_array
 
 
 def is_scipy(kind: type) -> bool:
     """Whether this is a type of scipy.sparse."""
-    module = sys.modules.get("scipy.sparse")
-    known = tuple(filter(None, (getattr(module, name, None) for name in ("sparray", "spmatrix"))))
-    return issubclass(kind, known)
+    return is_of(kind, "scipy.sparse", "sparray", "spmatrix")
 
 
 def open_scipy(x: Any) -> Sparse:
@@ -26,11 +23,25 @@ def open_scipy(x: Any) -> Sparse:
     shape = tuple(int(n) for n in x.shape)
     if x.format in ("csr", "csc", "bsr"):
         x = _without_rest(x)
-        if x.has_canonical_format:
-            return Sparse(shape, of_array(x.data.reshape(-1)), lambda: _sorted_coo(x))
-    # Of dia, places outside the array are left out; lil and dok are not arrays; coo may hold a place twice.
-    values, coordinates = _sorted_coo(x)
-    return Sparse(shape, values, lambda: (values, coordinates))
+    elif x.format != "coo":
+        # Of dia, places outside the array are left out; lil and dok are not arrays.
+        with np.errstate(all="ignore"):
+            x = x.tocoo(copy=False)
+    stored = of_array(x.data.reshape(-1))
+    if not x.has_canonical_format and _may_overflow(stored.array):
+        stored, coordinates = _sorted_coo(x)
+        return Sparse(shape, stored, lambda: (stored, coordinates))
+    return Sparse(shape, stored, lambda: _sorted_coo(x))
+
+
+def _may_overflow(values: Array) -> bool:
+    """Whether a sum of some of these may be inf where none of them is; True also where one is not finite."""
+    if values.dtype.kind not in "fc" or len(values) == 0:
+        return False
+    parts = values.view(values.real.dtype)
+    with np.errstate(all="ignore"):
+        largest = max(parts.max(), -parts.min())
+    return not largest <= np.finfo(parts.dtype).max / len(values)
 
 
 def _without_rest(x: Any) -> Any:

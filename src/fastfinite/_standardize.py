@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastfinite import _columns, _formats
-from fastfinite._accept import accept_array
+from fastfinite._accept import accept, as_array
 from fastfinite._accepted import Accepted, Array
+from fastfinite._inputs import names_of
 from fastfinite._statistics import ColumnStats, column_stats, columns_text
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def inverse_standardize(x: ArrayLike, *, stats: ColumnStats, out: Array | None =
 
 
 def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, inverse: bool) -> Array:
-    accepted = accept_array(x)
+    opened = accept(x)
+    names, accepted = names_of(opened), as_array(opened)
     array = accepted.array
     _check_kind(accepted)
     if array.ndim == 0:
@@ -118,6 +120,8 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
         stats = column_stats(x)
     elif not isinstance(stats, ColumnStats):
         raise TypeError(f"stats must be a ColumnStats, not {type(stats).__name__}")
+    elif names is not None and stats.names is not None and names != stats.names:
+        raise ValueError(f"x has the columns {names}, but stats is of {stats.names}")
     if stats.is_empty:
         raise ValueError("stats is empty: update it with data first")
     if stats.shape != array.shape[1:]:
@@ -144,8 +148,8 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
 
 def _check_kind(accepted: Accepted) -> None:
     dtype = accepted.array.dtype
-    raw = dtype.kind in "iuV" and not _formats.is_ml_dtype(dtype)
-    small_float = accepted.how == "bits" and accepted.parts == 1 and dtype.kind not in "mM" and not raw
+    small_float = (accepted.how == "bits" and accepted.parts == 1 and dtype.kind not in "mM"
+                   and not accepted.is_raw)
     if not small_float and not (accepted.how == "finite" and (dtype.kind in "biu" or _formats.is_ml_dtype(dtype))):
         raise TypeError(f"cannot standardize dtype {accepted.label}: it must be a real number of at most 64 bits")
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from fastfinite import _columns, _inputs, _scan
 from fastfinite._accept import accept
-from fastfinite._accepted import Input
-from fastfinite._report import NonFiniteError, describe
+from fastfinite._accepted import Frame, Input
+from fastfinite._errors import NonFiniteError
+from fastfinite._report import describe
 from fastfinite._tabulate import (
     COUNT,
     HIGH,
@@ -100,14 +101,14 @@ class ColumnStats:
     (array([2., 5.]), array([False,  True]))
     """
 
-    __slots__ = ("_ddof", "_given_names", "_names", "_nan_policy", "_not_scanned", "_shape", "_table")
+    __slots__ = ("_ddof", "_names", "_names_are_given", "_nan_policy", "_not_scanned", "_shape", "_table")
 
     def __init__(self, *, ddof: int = 0, nan_policy: str = "omit", names: Sequence[object] | None = None) -> None:
         self._ddof = _scan.whole_number(ddof, "ddof")
         self._nan_policy = _checked_policy(nan_policy)
-        self._given_names = None if names is None else tuple(str(name) for name in names)
-        # Those of the frames that were added.
-        self._names: tuple[str, ...] | None = None
+        self._names = None if names is None else tuple(str(name) for name in names)
+        # Names that the caller gave stand above those of frames, which else have to be the same in every batch.
+        self._names_are_given = names is not None
         self._not_scanned: tuple[str, ...] = ()
         self._table: Floats | None = None
         self._shape: tuple[int, ...] = () if names is None else (len(names),)
@@ -122,7 +123,7 @@ class ColumnStats:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        return self._names if self._given_names is None else self._given_names
+        return self._names
 
     @property
     def not_scanned(self) -> tuple[str, ...]:
@@ -135,7 +136,7 @@ class ColumnStats:
 
         Parameters
         ----------
-        batch : array_like, shape (rows, columns) or (columns,)
+        batch : array_like or data frame, shape (rows, columns) or (columns,)
             For statistics of columns of another shape, that shape with or without a first axis of rows.
 
         Returns
@@ -146,7 +147,8 @@ class ColumnStats:
         Raises
         ------
         ValueError
-            If the number of columns is another, or with ``nan_policy="raise"`` there is a nan. Nothing is changed then.
+            If the number of columns is another, a frame's columns have other names than those of the frames before, or
+            with ``nan_policy="raise"`` there is a nan. Nothing is changed then.
         TypeError
             If the dtype has no order or no variance. Nothing is changed then.
         """
@@ -165,14 +167,14 @@ class ColumnStats:
                 f"batch has {columns_text(shape)}, but the statistics are of {columns_text(self._shape)}"
             )
         names = None if one else _inputs.names_of(accepted)
-        if names is not None and self._names is not None and names != self._names:
+        if names is not None and self._names is not None and names != self._names and not self._names_are_given:
             raise ValueError(f"batch has the columns {names}, but the statistics are of {self._names}")
         if one:
             accepted = _inputs.as_row(accepted)
         table = _inputs.tabulated(accepted, (0,))
         if self.nan_policy == "raise" and table[NAN].any():
-            raise _nan_error(accept(batch), "batch", self.names)
-        self._names = self._names if names is None else names
+            raise _nan_error(accept(batch), "batch", self.names)      # with its place in the whole frame
+        self._names = self._names or names
         self._leave_out(left_out)
         self._absorb(table, shape)
         return self
@@ -217,7 +219,8 @@ class ColumnStats:
             self._absorb(table, other_shape)
         for other in others:
             self._leave_out(other.not_scanned)
-        self._names = names
+            if self._names is None:
+                self._names, self._names_are_given = other._names, other._names_are_given
         return self
 
     def __add__(self, other: ColumnStats) -> ColumnStats:
@@ -380,8 +383,8 @@ class ColumnStats:
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = None if self._table is None else self._table.copy()
-        names = (self._given_names, self._names)
-        return _restore, ((self.ddof, self.nan_policy, names, table, self._shape, self.not_scanned),)
+        names = (self._names, self._names_are_given)
+        return _restore, ((self.ddof, self.nan_policy, *names, table, self._shape, self.not_scanned),)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, fit for strict JSON; `from_dict` gives the same statistics back.
@@ -394,7 +397,7 @@ class ColumnStats:
         sums = None if self._table is None else [[float(value).hex() for value in row] for row in self._table]
         names = None if self.names is None else list(self.names)
         state = {"ddof": self.ddof, "nan_policy": self.nan_policy, "names": names, "shape": list(self._shape)}
-        state["not_scanned"] = list(self.not_scanned)
+        state |= {"names_are_given": self._names_are_given, "not_scanned": list(self.not_scanned)}
         kinds = ("count", "nan", "posinf", "neginf", "zero", "negative")
         counts = {name: getattr(self, name).tolist() for name in kinds}
         return state | counts | {"constant": self.constant.tolist(), "sums": sums}
@@ -430,6 +433,7 @@ class ColumnStats:
             check_table(table)
         stats._table, stats._shape = table, shape
         stats._leave_out(str(name) for name in state.get("not_scanned", ()))
+        stats._names_are_given = bool(state.get("names_are_given", names is not None))
         return stats
 
     def __str__(self) -> str:
@@ -446,9 +450,9 @@ class ColumnStats:
 
 
 def _restore(state: tuple[Any, ...]) -> ColumnStats:
-    ddof, nan_policy, names, table, shape, not_scanned = state
-    stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names[0])
-    stats._names = names[1]
+    ddof, nan_policy, names, given, table, shape, not_scanned = state
+    stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names)
+    stats._names_are_given = given
     stats._table, stats._shape, stats._not_scanned = table, shape, not_scanned
     return stats
 
@@ -531,10 +535,11 @@ def column_stats(
     else:
         accepted, stats._not_scanned = _inputs.numbers_only(accept(x))
         axes = tuple(range(len(accepted.shape))) if axis is None else _normalized_axes(axis, len(accepted.shape))
-        table, shape = _inputs.tabulated(accepted, axes), tuple(np.delete(accepted.shape, axes).tolist())
+        table = _inputs.tabulated(accepted, axes)
+        shape = tuple(n for i, n in enumerate(accepted.shape) if i not in axes)
         stats._names = _inputs.names_of(accepted) if axes == (0,) else None
     if stats.nan_policy == "raise" and table[NAN].any():
-        raise _nan_error(accept(x), "x", stats.names)
+        raise _nan_error(accept(x), "x", stats.names)       # with its place in the whole frame
     stats._table, stats._shape = table, shape
     return stats
 
@@ -544,6 +549,16 @@ def _normalized_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ValueError(f"axis={axis} names an axis twice")
     return tuple(sorted(axes))
+
+
+def _of_all_columns(x: object, axis: Any, values: NDArray[Any], otherwise: object) -> NDArray[Any]:
+    """Values of the columns that hold numbers, with something else for the columns of a frame that do not."""
+    frame = None if type(x) is np.ndarray else accept(x)
+    if not isinstance(frame, Frame) or not frame.unscanned or axis not in (0, -2):
+        return values
+    whole = np.full(frame.shape[1], otherwise, values.dtype)
+    whole[np.delete(np.arange(len(whole)), frame.unscanned)] = values
+    return whole
 
 
 def column_variance(
@@ -584,7 +599,7 @@ def column_variance(
     >>> ff.column_variance(np.full((10, 1), 0.1, np.float32))
     array([0.])
     """
-    variance = column_stats(x, ddof=ddof, axis=axis, nan_policy=nan_policy).var
+    variance = _of_all_columns(x, axis, column_stats(x, ddof=ddof, axis=axis, nan_policy=nan_policy).var, np.nan)
     if out is None:
         return variance
     if not isinstance(out, np.ndarray) or out.shape != variance.shape or out.dtype != np.float64:
@@ -623,7 +638,7 @@ def constant_columns(x: ArrayLike, *, axis: int | tuple[int, ...] | None = 0) ->
     >>> ff.constant_columns(np.array([[0.1, 1.0], [0.1, 2.0]]))
     array([ True, False])
     """
-    return column_stats(x, axis=axis).constant
+    return _of_all_columns(x, axis, column_stats(x, axis=axis).constant, False)
 
 
 def near_constant_columns(
@@ -666,4 +681,4 @@ def near_constant_columns(
     """
     if not isinstance(rtol, numbers.Real) or not rtol >= 0:
         raise ValueError(f"rtol must be at least 0, not {rtol!r}")
-    return column_stats(x, axis=axis).near_constant(rtol)
+    return _of_all_columns(x, axis, column_stats(x, axis=axis).near_constant(rtol), False)

@@ -95,7 +95,7 @@ def _tabulate_slab(slab: Array, missing: Array | None, accepted: Accepted) -> Fl
     masked = None if accepted.nulls else missing
     if accepted.how == "values":
         return _tabulate_fractions(slab, missing, accepted.nulls)
-    if accepted.how == "bits" and accepted.format is not None and dtype.kind in "iuV" and dtype.names is None:
+    if accepted.is_raw and accepted.format is not None:
         slab = _formats.values_of_bits(slab, accepted.format)
     elif dtype.kind in "iu" and dtype.itemsize == 8 and not _formats.is_ml_dtype(dtype):
         return _without_masked(_tabulate_integers(slab, missing), masked)

@@ -13,15 +13,13 @@ import numpy as np
 
 from fastfinite import _core, _slow
 from fastfinite._accepted import Accepted, Array, fields_of
-from fastfinite._formats import Format
-from fastfinite._report import KINDS, ScanReport
+from fastfinite._formats import INF_ONLY, NAN_ONLY, NON_FINITE, Format
+from fastfinite._report import COUNTS, KINDS, ScanReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The questions of `answer`, in the order of Format.questions().
-NON_FINITE, NAN_ONLY, INF_ONLY = range(3)
-# Of indices alone: nan or null.
+# A question for indices alone: nan or null.
 MISSING = 3
 _ASKED_FOR = (("nan", "posinf", "neginf", "null"), ("nan",), ("posinf", "neginf"), ("nan", "null"))
 _CODES = tuple([_slow.CODE_OF_COUNT[name] for name in names] for names in _ASKED_FOR)
@@ -68,8 +66,7 @@ def tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple[
     """Counts by name and the C-order indices of the first bad and first overflowing value (-1 for none)."""
     array, shape = accepted.array, accepted.array.shape
     rest = () if axis is None else shape[:axis] + shape[axis + 1 :]
-    names = ("nan", "posinf", "neginf", "null", "masked", "overflow")
-    counts: dict[str, Any] = {name: 0 if axis is None else np.zeros(rest, np.intp) for name in names}
+    counts: dict[str, Any] = {name: 0 if axis is None else np.zeros(rest, np.intp) for name in COUNTS}
     clean = False
     if accepted.how == "finite":
         clean = _slow.integer_limit(array.dtype, target) is None and not accepted.nulls
@@ -132,7 +129,7 @@ def _report_fields(accepted: Accepted, target: Format | None, axis: int | None) 
     ]
     total: dict[str, Any] = {
         name: sum(getattr(report, name) for _, report in reports)
-        for name in ("nan", "posinf", "neginf", "null", "masked", "overflow")
+        for name in COUNTS
     }
     # A field may be an array itself: the index of its record is the leading part.
     firsts = [(report.first[: len(shape)], i) for i, (_, report) in enumerate(reports) if report.first is not None]

@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastfinite import _formats
-from fastfinite._accepted import Accepted, Array, Input, Remote, Sparse, of_array
-from fastfinite._formats import Format
+from fastfinite._accepted import Accepted, Array, Input, Remote, Sparse, is_of, of_array
+from fastfinite._formats import NAN_ONLY, NON_FINITE, Format
 
-# What is asked of a device: the questions of _tally by the names of the functions that every library has.
-_NON_FINITE, _NAN_ONLY = 0, 1
 _CPU = 1        # DLPack's number
 
 # ---- PyTorch -----------------------------------------------------------------------------------------
@@ -27,12 +26,7 @@ _CPU = 1        # DLPack's number
 
 def is_torch(kind: type) -> bool:
     """Whether this is a type of PyTorch's tensors."""
-    return issubclass(kind, _known("torch", "Tensor"))
-
-
-def _known(module: str, name: str) -> tuple[type, ...]:
-    found = getattr(sys.modules.get(module), name, None)
-    return () if found is None else (found,)
+    return is_of(kind, "torch", "Tensor")
 
 
 def open_torch(x: Any) -> Input:
@@ -97,10 +91,16 @@ def _open_sparse(x: Any, torch: Any) -> Input:
             raise TypeError(f"cannot scan a sparse tensor of {x.dtype} that is not coalesced: {error}") from error
     shape, stored = tuple(x.shape), open_torch(x.values())
     if isinstance(stored, Remote):
-        return stored._replace(shape=shape, fetch=lambda: open_torch(x.to("cpu")))
+        return stored._replace(shape=shape, label=f"{stored.label} sparse", fetch=lambda: _fetch_sparse(x, torch))
     assert isinstance(stored, Accepted)
     flat = stored._replace(array=stored.array.reshape(-1))
     return Sparse(shape, flat, lambda: _sorted_torch(x, torch))
+
+
+def _fetch_sparse(x: Any, torch: Any) -> Sparse:
+    here = _open_sparse(x.to("cpu"), torch)
+    assert isinstance(here, Sparse)
+    return here
 
 
 def _sorted_torch(x: Any, torch: Any) -> tuple[Accepted, Array]:
@@ -125,8 +125,7 @@ def _remote_torch(x: Any, torch: Any) -> Remote:
             return False
         # Of 8-bit floats PyTorch has no tests, or wrong ones.
         values = x.detach().to(torch.float32) if x.dtype.itemsize == 1 else x.detach()
-        found = (torch.isfinite, torch.isnan, torch.isinf)[question](values)
-        return bool((~found if question == _NON_FINITE else found).any().item())
+        return _ask(torch, values, question)
 
     return Remote(tuple(x.shape), name, ask, lambda: _host_torch(x.detach().to("cpu"), torch))
 
@@ -136,7 +135,7 @@ def _remote_torch(x: Any, torch: Any) -> Remote:
 
 def is_jax(kind: type) -> bool:
     """Whether this is a type of JAX's arrays."""
-    return issubclass(kind, _known("jax", "Array"))
+    return is_of(kind, "jax", "Array")
 
 
 def open_jax(x: Any) -> Input:
@@ -171,9 +170,12 @@ def open_dlpack(x: Any) -> Input:
     return _remote(x, namespace(), lambda: of_array(np.from_dlpack(x, device="cpu")))
 
 
-def _remote(x: Any, library: Any, fetch: Any) -> Remote:
-    def ask(question: int) -> bool:
-        found = (library.isfinite, library.isnan, library.isinf)[question](x)
-        return not bool(library.all(found)) if question == _NON_FINITE else bool(library.any(found))
+def _remote(x: Any, library: Any, fetch: Callable[[], Accepted]) -> Remote:
+    return Remote(tuple(int(n) for n in x.shape), str(x.dtype), lambda question: _ask(library, x, question), fetch)
 
-    return Remote(tuple(int(n) for n in x.shape), str(x.dtype), ask, fetch)
+
+def _ask(library: Any, x: Any, question: int) -> bool:
+    """Put a question to an array by the operations of its own library; only the answer comes here."""
+    if question == NON_FINITE:
+        return not bool(library.all(library.isfinite(x)))
+    return bool(library.any((library.isnan if question == NAN_ONLY else library.isinf)(x)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fastfinite._batch import BatchReport, Name, Walker, in_words
-from fastfinite._report import NonFiniteError
+from fastfinite._batch import Walker
+from fastfinite._batch_report import BatchReport, Name
 
 
 def check_parameters(model_or_params: Any, *, name: str = "parameters") -> BatchReport:
@@ -28,7 +28,7 @@ def check_parameters(model_or_params: Any, *, name: str = "parameters") -> Batch
     Raises
     ------
     NonFiniteError
-        With one of ``findings`` for each parameter that is not finite: counts, and the first place.
+        With one of ``findings`` for each parameter (1,000 at most) that is not finite: counts, and the first place.
     TypeError
         If `model_or_params` is none of these.
 
@@ -68,7 +68,8 @@ def check_gradients(model_or_params: Any, *, name: str = "gradients") -> BatchRe
     Returns
     -------
     BatchReport
-        Of what was looked at; nothing was found. Parameters that need a gradient and have none are in ``not_scanned``.
+        Of what was looked at; nothing was found. Parameters without a gradient are in ``not_scanned``; where none has
+        one, the report is false.
 
     Raises
     ------
@@ -96,16 +97,18 @@ def check_gradients(model_or_params: Any, *, name: str = "gradients") -> BatchRe
         ...
     fastfinite.NonFiniteError: gradients: fc.weight (1 x 2 float64) has 1 non-finite value: 1 +inf; first +inf at ...
     """
-    tensors, missing = [], []
+    tensors: list[tuple[str, Any]] = []
+    missing: dict[str, str] = {}
     for key, parameter in _named(model_or_params):
         if not hasattr(parameter, "grad"):
             raise TypeError(f"{key} has no gradient: it is of type {type(parameter).__name__}")
         if parameter.grad is not None:
             tensors.append((key, parameter.grad))
-        elif getattr(parameter, "requires_grad", True):
-            missing.append(key)
+        else:
+            needs = getattr(parameter, "requires_grad", True)
+            missing[key] = "it has no gradient" if needs else "it has no gradient, and needs none"
     report = _check(tensors, name)
-    report.not_scanned.update(dict.fromkeys(missing, "it has no gradient"))
+    report.not_scanned.update(missing)
     return report
 
 
@@ -117,7 +120,7 @@ def _named(model_or_params: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), value) for key, value in model_or_params.items())
     elif hasattr(model_or_params, "param_groups"):
         for i, group in enumerate(model_or_params.param_groups):
-            names = group.get("param_names") or [f"group {i}, parameter {j}" for j in range(len(group["params"]))]
+            names = group.get("param_names") or [f"groups[{i}][{j}]" for j in range(len(group["params"]))]
             yield from zip(names, group["params"])
     elif hasattr(model_or_params, "shape") or not isinstance(model_or_params, Iterable) or isinstance(
         model_or_params, (str, bytes)
@@ -131,7 +134,4 @@ def _named(model_or_params: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _check(tensors: Iterable[tuple[str, Any]], name: str) -> BatchReport:
-    report = Walker().walk_pairs((Name(key), tensor) for key, tensor in tensors)
-    if not report.ok:
-        raise NonFiniteError(f"{name}: {in_words(report.findings)}", findings=report.findings)
-    return report
+    return Walker().check(((Name(key), tensor) for key, tensor in tensors), lambda: name)

@@ -525,8 +525,8 @@ def test_what_is_shared_and_clean_is_entered_once(wrap):
     assert ff.scan_batch(wrapped({"x": np.ones(3)}, wrap)).arrays == 1
 
 
-def test_what_is_shared_and_bad_ends_at_max_findings():
-    report = ff.scan_batch(wrapped(bad()), max_findings=5)
+def test_what_is_shared_and_bad_ends_at_the_limit():
+    report = ff.scan_batch(wrapped(bad()), limit=5)
     assert len(report.findings) == 5 and not report.complete
     assert report.findings[0].path == "[0]" * 40 and report.findings[1].path == "[0]" * 39 + "[1]"
 
@@ -593,7 +593,7 @@ ITERATORS = {
 @pytest.mark.parametrize("kind", ITERATORS)
 def test_iterators_are_not_consumed(kind):
     iterator, twin = (ITERATORS[kind]([1.0, 2.0]) for _ in range(2))
-    report = ff.scan_batch({"i": iterator})
+    report = ff.scan_batch({"i": iterator, "x": np.zeros(1)})
     assert report and list(report.not_scanned) == ["i"] and list(iterator) == list(twin)
 
 
@@ -696,8 +696,8 @@ def test_target_dtype_applies_to_tensors_and_frames():
 
 
 @pytest.mark.parametrize("n, complete", [(1, False), (3, False), (4, True)])
-def test_the_scan_ends_at_max_findings(n, complete):
-    report = ff.scan_batch([bad(), [bad()], bad()], max_findings=n)
+def test_the_scan_ends_at_the_limit(n, complete):
+    report = ff.scan_batch([bad(), [bad()], bad()], limit=n)
     assert len(report.findings) == min(n, 3) and report.complete == complete and report.arrays == min(n, 3)
 
 
@@ -706,8 +706,8 @@ def test_the_scan_ends_at_max_findings(n, complete):
     [
         ({"on_unknown": "skip"}, ValueError, "on_unknown must be 'ignore' or 'raise', not 'skip'"),
         ({"on_unknown": None}, ValueError, "on_unknown must be 'ignore' or 'raise', not None"),
-        ({"max_findings": 0}, ValueError, "max_findings must be at least 1, not 0"),
-        ({"max_findings": 1.5}, TypeError, "max_findings must be an integer, not 1.5"),
+        ({"limit": 0}, ValueError, "limit must be at least 1, not 0"),
+        ({"limit": 1.5}, TypeError, "limit must be an integer, not 1.5"),
         ({"target_dtype": "int8"}, ValueError, "target_dtype='int8' is not a floating-point format"),
         ({"target_dtype": "nonsense"}, ValueError, "target_dtype='nonsense' is not a floating-point format"),
         ({"nonsense": 1}, TypeError, "nonsense"),
@@ -777,7 +777,7 @@ def test_a_report_reads_well():
 
 
 def test_a_report_says_that_the_scan_ended_early():
-    text = str(ff.scan_batch([bad(), bad()], max_findings=1)).splitlines()[0]
+    text = str(ff.scan_batch([bad(), bad()], limit=1)).splitlines()[0]
     assert text == "batch of 1 array (16 B) has 1 that is not finite, and perhaps more: the scan ended there"
 
 

@@ -1046,6 +1046,56 @@ def test_names_of_the_caller_stand_above_those_of_the_frame():
     assert ff.ColumnStats(names=["x", "y"]).update(frame).names == ("x", "y")
 
 
+@each_table
+def test_what_is_left_out_has_a_place_in_results_by_column(make):
+    frame = with_text(make(people(50)))
+    constant = ff.constant_columns(frame)
+    assert constant.shape == (3,) and not constant.any()
+    assert ff.near_constant_columns(frame, rtol=10.0).tolist() == [True, False, True]
+    variance, compact = ff.column_variance(frame, nan_policy="omit"), ff.column_stats(frame).var
+    assert np.isnan(variance[1]) and np.array_equal(variance[[0, 2]], compact, equal_nan=True)
+
+
+def test_names_stay_bound_to_their_columns_on_every_way():
+    frame, swapped = polars_frame(people(9)), polars_frame(dict(reversed(people(9).items())))
+    stats = ff.ColumnStats().update(frame)
+    for twin in (stats, stats.copy(), pickle.loads(pickle.dumps(stats)), ff.ColumnStats.from_dict(stats.to_dict()),
+                 ff.ColumnStats().merge(stats), stats + ff.ColumnStats()):
+        with pytest.raises(ValueError, match="columns"):
+            twin.update(swapped)
+        with pytest.raises(ValueError, match="columns"):
+            ff.standardize(swapped, stats=twin)
+    given = ff.ColumnStats(names=["x", "y"]).update(frame).merge(ff.ColumnStats()).update(frame)
+    assert ff.ColumnStats.from_dict(given.to_dict()).update(frame).names == ("x", "y")
+
+
+def columns_that_may_hold_numbers():
+    pandas = pytest.importorskip("pandas")
+    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    lists, numbers = [[nan], [1.0]], [1.0, 2.0]
+    yield pandas.DataFrame({"a": numbers, "odd": lists})
+    yield pandas.DataFrame({"a": numbers, "odd": ["3", inf]})
+    yield pandas.DataFrame({"a": numbers, "odd": pandas.Series(pandas.arrays.IntervalArray.from_breaks([0, 1, inf]))})
+    yield pandas.DataFrame({"a": numbers, "odd": pandas.Categorical([inf, 1.0])})
+    yield polars.DataFrame({"a": numbers, "odd": lists})
+    yield polars.DataFrame({"a": numbers, "odd": [{"x": nan}, {"x": 1.0}]})
+    yield pyarrow.table({"a": numbers, "odd": lists})
+    yield pyarrow.table({"a": numbers, "odd": pyarrow.array([{"x": nan}, None])})
+
+
+def test_of_columns_that_may_hold_numbers_there_is_no_verdict():
+    for frame in columns_that_may_hold_numbers():
+        for call in (ff.all_finite, ff.has_nan, ff.has_inf, ff.check_finite,
+                     lambda x: ff.check_finite(x, target_dtype="float16")):
+            with pytest.raises(TypeError, match="cannot scan the columns 'odd'"):
+                call(frame)
+        report = ff.scan(frame)
+        assert report.ok and report.not_scanned == ("odd",) and report.size == 2
+        assert list(ff.scan_batch({"f": frame}).not_scanned) == ["f.odd"]
+        with pytest.raises(TypeError, match=r"f\.odd cannot be scanned"):
+            ff.scan_batch({"f": frame}, on_unknown="raise")
+
+
 # ---- standardize ---------------------------------------------------------------------------------------
 
 

@@ -340,12 +340,17 @@ def test_a_callable_is_given_the_bad_batch():
     assert (loader.report.bad, loader.report.mended, loader.report.skipped) == (2, 0, 0)
 
 
-def test_what_a_callable_returns_goes_on_unchecked():
-    mended = {"x": np.array([inf])}
-    loader = ff.guard([bad(), good(), bad()], on_bad=lambda bad: mended)
-    first, second, third = loader
-    assert first is mended and third is mended and second is not mended
-    assert (loader.report.bad, loader.report.mended) == (2, 2)
+def test_what_a_callable_returns_goes_on_and_counts_as_mended_if_it_is():
+    still_bad = {"x": np.array([inf])}
+    loader = ff.guard([bad(), good(), bad()], on_bad=lambda bad: still_bad if bad.index else good())
+    _first, second, third = loader
+    assert third is still_bad and second is not still_bad
+    assert (loader.report.bad, loader.report.mended) == (2, 1)
+
+
+def test_a_callable_may_mend_the_batch_where_it_is():
+    loader = ff.guard([bad()], on_bad=lambda bad: bad.batch["x"].fill(0))
+    assert ff.scan_batch(next(iter(loader))) and loader.report.mended == 1
 
 
 @pytest.mark.parametrize("nothing", [0, [], {}, "", np.zeros(0)], ids=repr)
@@ -407,7 +412,7 @@ def test_unknown_objects_are_listed():
 
 
 def test_iterators_in_a_batch_are_not_consumed():
-    (batch,) = ff.guard([{"i": iter([1, 2])}])
+    (batch,) = ff.guard([{"i": iter([1, 2]), "x": np.zeros(1)}])
     assert list(batch["i"]) == [1, 2]
 
 
@@ -500,6 +505,26 @@ def test_the_report_lists_max_findings(n):
     assert list(loader) == []
     assert len(loader.report.findings) == min(n, 4) and loader.report.bad == 4
     assert ("more" in str(loader.report)) == (n < 4) and (f"... and {4 - n} more" in str(loader.report)) == (n < 4)
+
+
+def test_the_report_prints_ten_of_many():
+    loader = ff.guard([bad()] * 30, on_bad="skip")
+    list(loader)
+    assert len(loader.report.findings) == 30
+    assert str(loader.report).count("non-finite") == 10 and "... and 20 more" in str(loader.report)
+
+
+def test_a_batch_of_which_nothing_can_be_scanned_is_warned_of_once():
+    loader = ff.guard([Unknown(), Unknown(), good()])
+    with pytest.warns(ff.NonFiniteWarning, match="nothing of batch 0 could be scanned") as caught:
+        assert len(list(loader)) == 3
+    assert len(caught) == 1 and list(loader.report.not_scanned) == [""]
+
+
+@pytest.mark.parametrize("batch", [{"x": np.array([nan])}, types.MappingProxyType({})], ids=kind_of)
+def test_one_batch_is_no_loader(batch):
+    with pytest.raises(TypeError, match=r"is one itself: use scan_batch\(batch\), or guard\(\[batch\]\)"):
+        ff.guard(batch)
 
 
 def test_the_report_reads_well():

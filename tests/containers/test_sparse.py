@@ -386,7 +386,7 @@ def test_raw_bits_are_not_read_from_sparse_arrays():
 
 
 def test_what_needs_a_dense_array_says_so():
-    with pytest.raises(TypeError, match=re.escape("x is sparse (csr_array)") + ".*" + re.escape("x.toarray()")):
+    with pytest.raises(TypeError, match=re.escape("x is sparse") + ".*" + re.escape("toarray()")):
         ff.standardize(sparse.csr_array(np.eye(3)))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memory import MEGABYTE, peak_of
 
 import fastfinite as ff
-from fastfinite._accept import accept, accept_array
+from fastfinite._accept import accept, as_array
 
 torch = pytest.importorskip("torch")
 jax = pytest.importorskip("jax")
@@ -787,4 +787,4 @@ def test_nothing_of_the_input_is_changed(make):
     x = make(dense)
     check_like(x, before)
     check_statistics(x, before)
-    assert dense.tobytes() == before.tobytes() == accept_array(x).array.tobytes()
+    assert dense.tobytes() == before.tobytes() == as_array(accept(x)).array.tobytes()

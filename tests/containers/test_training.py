@@ -103,7 +103,10 @@ def test_frozen_parameters_are_checked_and_need_no_gradient():
     layers.requires_grad_(False).zero_grad()
     layers[2].requires_grad_(True)
     report = ff.check_gradients(layers)
-    assert report.not_scanned == dict.fromkeys(["2.weight", "2.bias"], "it has no gradient") and report.arrays == 0
+    needless = dict.fromkeys(["0.weight", "0.bias", "1.weight", "1.bias"], "it has no gradient, and needs none")
+    assert report.not_scanned == needless | dict.fromkeys(["2.weight", "2.bias"], "it has no gradient")
+    # Where nothing was looked at, nothing is called finite.
+    assert report.arrays == 0 and not report
     spoil(layers[0].weight)
     assert paths(ff.check_parameters, layers) == ["0.weight"]
 
@@ -206,8 +209,8 @@ def test_an_optimizer_is_checked_by_group_and_number():
     assert ff.check_parameters(optimizer).arrays == ff.check_gradients(optimizer).arrays == 4
     spoil(layers[2].bias)
     spoil(layers[0].weight.grad)
-    assert str(refused(ff.check_parameters, optimizer)).startswith("parameters: group 1, parameter 1 (1 float32) has")
-    assert str(refused(ff.check_gradients, optimizer)).startswith("gradients: group 0, parameter 0 (4 x 3 float32) has")
+    assert str(refused(ff.check_parameters, optimizer)).startswith("parameters: groups[1][1] (1 float32) has")
+    assert str(refused(ff.check_gradients, optimizer)).startswith("gradients: groups[0][0] (4 x 3 float32) has")
 
 
 def test_an_optimizer_that_has_names_is_checked_by_them():
@@ -254,7 +257,7 @@ def test_arrays_are_checked_as_tensors_are():
     assert refused(ff.check_gradients, {"w": weight}).report.neginf == 1
     missing = SimpleNamespace(grad=None)
     assert ff.check_gradients([missing, SimpleNamespace(grad=None, requires_grad=False)]).not_scanned == {
-        "[0]": "it has no gradient"
+        "[0]": "it has no gradient", "[1]": "it has no gradient, and needs none"
     }
 
 
