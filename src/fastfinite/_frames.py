@@ -22,7 +22,7 @@ from fastfinite._accepted import Accepted, Array, Frame, Part, is_of, of_array
 ROWS = 1 << 20
 _NUMBERS = "biufc"
 # How the names of types begin that hold text, dates or nothing, in pandas, pyarrow, polars and narwhals.
-_WITHOUT_NUMBERS = ("str", "large_string", "string", "binary", "large_binary", "date", "time", "timestamp", "duration",
+_WITHOUT_NUMBERS = ("large_string", "string", "binary", "large_binary", "date", "time", "timestamp", "duration",
                     "period", "categorical", "enum", "null")
 # Integers that NumPy does not have.
 _TOO_WIDE = ("int128", "uint128")
@@ -221,8 +221,12 @@ def _is_without_numbers(dtype: Any) -> bool:
     """Whether an extension dtype of pandas is of text, dates, or categories of these."""
     if hasattr(dtype, "categories"):
         return getattr(dtype.categories.dtype, "kind", "O") not in "fc"
-    name = str(getattr(dtype, "pyarrow_dtype", dtype))
-    return name.startswith(_WITHOUT_NUMBERS)
+    return _says_text(str(getattr(dtype, "pyarrow_dtype", dtype)))
+
+
+def _says_text(name: str) -> bool:
+    # Not "struct".
+    return name == "str" or name.lower().startswith(_WITHOUT_NUMBERS)
 
 
 # ---- narwhals ----------------------------------------------------------------------------------------
@@ -240,7 +244,7 @@ def _narwhals_columns(series: Any, first: int) -> _Columns | _LeftOut:
     decimal = label == "decimal" or str(getattr(native, "type", "")).startswith("decimal")
     if not decimal and (label in _TOO_WIDE or not (series.dtype.is_numeric() or label == "boolean")):
         kind = str(getattr(native, "type", dtype)) if label == "unknown" else label
-        return _LeftOut(first, not (label in _TOO_WIDE or kind.lower().startswith(_WITHOUT_NUMBERS)))
+        return _LeftOut(first, not (label in _TOO_WIDE or _says_text(kind)))
     if not decimal and len(series) <= ROWS and series.null_count() == 0:
         values = series.to_numpy()
         # Views are taken now: between two reads of whole columns the interpreter is out of the caches, and slow.
