@@ -23,7 +23,8 @@ ROWS = 1 << 20
 _NUMBERS = "biufc"
 # How the names of types begin that hold text, dates or nothing, in pandas, pyarrow, polars and narwhals.
 _WITHOUT_NUMBERS = ("large_string", "string", "binary", "large_binary", "date", "time", "timestamp", "duration",
-                    "period", "categorical", "enum", "null")
+                    "period", "categorical", "enum", "null", "fixed_size_binary", "dictionary<values=string",
+                    "dictionary<values=large_string")
 # Integers that NumPy does not have.
 _TOO_WIDE = ("int128", "uint128")
 # What libraries of frames give to others, what narwhals' own classes and its plugins have, and lazy frames.
@@ -243,7 +244,7 @@ def _narwhals_columns(series: Any, first: int) -> _Columns | _LeftOut:
     # narwhals does not know all of pyarrow's.
     decimal = label == "decimal" or str(getattr(native, "type", "")).startswith("decimal")
     if not decimal and (label in _TOO_WIDE or not (series.dtype.is_numeric() or label == "boolean")):
-        kind = str(getattr(native, "type", dtype)) if label == "unknown" else label
+        kind = str(getattr(native, "type", dtype if label == "unknown" else label))
         return _LeftOut(first, not (label in _TOO_WIDE or _says_text(kind)))
     if not decimal and len(series) <= ROWS and series.null_count() == 0:
         values = series.to_numpy()
