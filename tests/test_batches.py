@@ -15,6 +15,7 @@ import typing
 import uuid
 import weakref
 from collections import ChainMap, OrderedDict, UserDict, UserList, UserString, defaultdict, deque, namedtuple
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -828,3 +829,65 @@ def test_nothing_of_the_batch_is_kept_alive():
     report = ff.scan_batch(batch)
     del batch
     assert gone() is None and not report
+
+
+# ---- code that is not ours -----------------------------------------------------------------------------
+
+
+class Broken:
+    """Raises wherever it is looked at."""
+
+    def __init__(self, **methods):
+        self.__class__ = type("Broken", (), methods)
+
+
+def fails(*arguments, **options):
+    raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("methods", [
+    {"__array__": fails}, {"to_dict": fails}, {"__array_interface__": property(fails)},
+    {"keys": fails, "items": fails, "__getitem__": fails}, {"__narwhals_dataframe__": fails},
+], ids=lambda methods: next(iter(methods)))
+def test_an_object_whose_own_code_raises_is_listed(methods):
+    report = ff.scan_batch({"odd": Broken(**methods), "x": bad()})
+    assert list(report.not_scanned) == ["odd"] and [finding.path for finding in report.findings] == ["x"]
+    with pytest.raises(TypeError, match=r"^odd cannot be scanned"):
+        ff.scan_batch({"odd": Broken(**methods)}, on_unknown="raise")
+
+
+def test_a_mapping_that_fails_half_way_is_listed_beside_what_it_gave():
+    class Half(Mapping):
+        def __getitem__(self, key):
+            return bad() if key == "a" else fails()
+
+        def __iter__(self):
+            return iter("ab")
+
+        def __len__(self):
+            return 2
+
+    report = ff.scan_batch([Half()])
+    assert [finding.path for finding in report.findings] == ["[0].a"] and list(report.not_scanned) == ["[0]"]
+
+
+def test_a_key_without_words_hides_no_finding():
+    key = type("Key", (), {"__repr__": fails})()
+    assert [finding.path for finding in ff.scan_batch({key: bad()}).findings] == ["[<Key>]"]
+
+
+def test_masked_objects_are_left_out():
+    x = np.ma.MaskedArray(np.array([bad(), "text", bad()], object), [True, False, False])
+    assert [finding.path for finding in ff.scan_batch({"x": x}).findings] == ["x[2]"]
+
+
+def test_a_number_that_is_also_an_enum_is_scanned():
+    class Rate(float, enum.Enum):
+        NONE = nan
+
+    assert [finding.path for finding in ff.scan_batch({"rate": Rate.NONE}).findings] == ["rate"]
+
+
+def test_nat_of_pandas_is_not_passed_by():
+    pandas = pytest.importorskip("pandas")
+    assert list(ff.scan_batch({"when": pandas.NaT}).not_scanned) == ["when"]

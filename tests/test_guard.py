@@ -516,7 +516,7 @@ def test_the_report_prints_ten_of_many():
 
 def test_a_batch_of_which_nothing_can_be_scanned_is_warned_of_once():
     loader = ff.guard([Unknown(), Unknown(), good()])
-    with pytest.warns(ff.NonFiniteWarning, match="nothing of batch 0 could be scanned") as caught:
+    with pytest.warns(ff.NonFiniteWarning, match="batch 0: nothing of it could be scanned: objects of type") as caught:
         assert len(list(loader)) == 3
     assert len(caught) == 1 and list(loader.report.not_scanned) == [""]
 
@@ -587,6 +587,53 @@ def test_an_iterator_with_close_is_closed():
     iterator = Iterator()
     refused(next, iter(ff.guard(iterator)))
     assert iterator.closed == 1
+
+
+def test_a_loader_that_is_its_own_iterator_stays_open_for_the_next_epoch():
+    class Own:
+        closed = False
+
+        def __iter__(self):
+            assert not self.closed
+            self.left = 2
+            return self
+
+        def __next__(self):
+            self.left -= 1
+            if self.left < 0:
+                raise StopIteration
+            return good()
+
+        def close(self):
+            self.closed = True
+
+    for wrap in (ff.guard, lambda own: ff.guard_dataset(own)):
+        wrapped = wrap(Own())
+        assert [len(list(wrapped)) for _ in range(3)] == [2, 2, 2]
+        for _ in wrapped:
+            break
+        assert len(list(wrapped)) == 2
+
+
+def test_an_error_on_closing_does_not_hide_the_finding():
+    class Stubborn(Loader):
+        def __iter__(self):
+            try:
+                yield bad()
+            finally:
+                raise OSError("close failed")
+
+    assert refused(list, ff.guard(Stubborn())).path == "x"
+
+
+def test_paths_that_are_new_in_every_batch_are_not_kept_without_end():
+    loader = ff.guard([{f"id{i}": Unknown(), "x": np.zeros(1)} for i in range(3000)])
+    assert len(list(loader)) == 3000 and len(loader.report.not_scanned) == 1000
+    loader = ff.guard([{f"id{i}": np.array([nan])} for i in range(1500)], on_bad="warn")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        list(loader)
+    assert len(caught) == 1001 and str(caught[-1].message).endswith(", 1490 more")
 
 
 def test_an_error_of_the_loader_passes():
@@ -819,7 +866,10 @@ def test_options_of_scan_batch_apply_to_datasets():
     assert refused(ff.guard_dataset([1e5], target_dtype="float16").__getitem__, 0).report.overflow == 1
     assert ff.guard_dataset([nan], allow_nan=True)[0] is nan
     unknown = Unknown()
-    assert ff.guard_dataset([unknown])[0] is unknown
+    with pytest.warns(ff.NonFiniteWarning, match="sample 0: nothing of it could be scanned") as caught:
+        samples = ff.guard_dataset([unknown, unknown])
+        assert samples[0] is samples[1] is unknown
+    assert len(caught) == 1
     with pytest.raises(TypeError, match=r"^row 0: u cannot be scanned: "):
         ff.guard_dataset([{"u": unknown}], on_unknown="raise", name="row")[0]
     with pytest.raises(TypeError, match=r"^sample 1: u cannot be scanned: "):
@@ -867,7 +917,8 @@ def test_options_of_scan_batch_apply_to_batches():
     assert ff.guarded_collate(list, allow_nan=True)([nan]) == [nan]
     assert refused(ff.guarded_collate(list, target_dtype="float16"), [1.0, 1e5]).path == "[1]"
     unknown = Unknown()
-    assert ff.guarded_collate(list)([unknown]) == [unknown]
+    with pytest.warns(ff.NonFiniteWarning, match="batch: nothing of it could be scanned"):
+        assert ff.guarded_collate(list)([unknown]) == [unknown]
     with pytest.raises(TypeError, match=r"^batch: \[0\] cannot be scanned: "):
         ff.guarded_collate(list, on_unknown="raise")([unknown])
 

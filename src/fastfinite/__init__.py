@@ -26,8 +26,8 @@ from fastfinite._core import all_finite, has_inf, has_nan
 from fastfinite._cross_entropy import cross_entropy
 from fastfinite._datasets import guard_dataset, guarded_collate
 from fastfinite._elementwise import safe_divide, safe_log
-from fastfinite._errors import NonFiniteError
-from fastfinite._guard import BadBatch, GuardReport, NonFiniteWarning, guard
+from fastfinite._errors import NonFiniteError, NonFiniteWarning
+from fastfinite._guard import BadBatch, GuardReport, guard
 from fastfinite._info import cpu_info
 from fastfinite._report import ScanReport
 from fastfinite._scan import asarray_chkfinite, check_finite, nonfinite, scan

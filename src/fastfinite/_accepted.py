@@ -152,9 +152,9 @@ Input: TypeAlias = "Accepted | Frame | Sparse | Remote"
 def is_of(cls: type, module: str, *names: str) -> bool:
     """Whether a class is one of these of a module, which is not imported: who has an object of it has it loaded."""
     found = sys.modules.get(module)
-    # A module that another thread is importing may lack the names still.
-    known = tuple(getattr(found, name) for name in names if hasattr(found, name))
-    return issubclass(cls, known)
+    # A module that another thread is importing may lack the names still, and one that stands in for it has others.
+    known = (getattr(found, name, None) for name in names)
+    return issubclass(cls, tuple(one for one in known if isinstance(one, type)))
 
 
 def is_masked(x: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ from fastfinite._batch_types import (
     known_types,
     learn,
 )
-from fastfinite._errors import NonFiniteError
+from fastfinite._errors import NonFiniteError, NonFiniteWarning
 from fastfinite._formats import INF_ONLY, NON_FINITE, Format
 from fastfinite._frames import NotInstalled
 from fastfinite._report import ScanReport, describe
@@ -51,7 +52,7 @@ def scan_batch(
     ----------
     batch : object
         Arrays, tensors, frames, sparse arrays and numbers, as `scan` takes them, in any nest of mappings, sequences,
-        named tuples, dataclasses, attrs classes, and objects with ``to_dict()``. Text, None and integers of Python are
+        named tuples, dataclasses, attrs classes, and objects with ``to_dict()``. Text, None and single integers are
         passed by.
     allow_nan : bool, default False
         Let nan, None and NaT pass; inf is still found.
@@ -247,6 +248,12 @@ class Walker:
         if self._raises:
             raise TypeError(f"{path or 'batch'} cannot be scanned: {reason}")
         report.not_scanned[path] = reason
+
+
+def warn_unscanned(report: BatchReport, label: str, stacklevel: int) -> None:
+    """Say that there was nothing that could be scanned, and why."""
+    reasons = "; ".join(list(dict.fromkeys(report.not_scanned.values()))[:4])
+    warnings.warn(f"{label}: nothing of it could be scanned: {reasons}", NonFiniteWarning, stacklevel=stacklevel)
 
 
 def alone(batch: object) -> tuple[tuple[object, object]]:

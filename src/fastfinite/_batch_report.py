@@ -127,8 +127,15 @@ def in_words(findings: Iterable[Finding]) -> str:
 def path_of(keys: Sequence[object]) -> str:
     """A path as Python would write it, names after dots, dotted ones as they are; of the batch itself nothing."""
     return "".join(
-        f".{str.__str__(key)}" if _is_name(key) else f"[{key!r}]" for key in keys if key is not ROOT
+        f".{str.__str__(key)}" if _is_name(key) else f"[{_key_text(key)}]" for key in keys if key is not ROOT
     ).removeprefix(".")
+
+
+def _key_text(key: object) -> str:
+    try:
+        return repr(key)
+    except Exception:       # of code that is not ours, and no reason to lose the finding
+        return f"<{type(key).__name__}>"
 
 
 class Name(str):

@@ -30,17 +30,22 @@ def learn(x: object) -> int | Children:
     """What objects of this type are, kept for the next one."""
     if len(known_types) >= _MOST_TYPES:      # types that a program makes without end
         known_types.clear()
-    return known_types.setdefault(type(x), _type_of(x))
+    try:
+        return known_types.setdefault(type(x), _type_of(x))
+    except Exception:       # of classes that do not let themselves be looked at
+        return UNKNOWN
 
 
 def _type_of(x: Any) -> int | Children:
     cls = type(x)
     if cls is np.ndarray:
         return ARRAY
-    if issubclass(cls, _HARMLESS) or any(is_of(cls, *place) for place in _HARMLESS_OF):
-        return PASSED_BY
     if issubclass(cls, float):
         return NUMBER
+    if cls.__name__ == "NaTType":       # of pandas, which says that it is a datetime
+        return UNKNOWN
+    if issubclass(cls, _HARMLESS) or any(is_of(cls, *place) for place in _HARMLESS_OF):
+        return PASSED_BY
     if issubclass(cls, (np.ndarray, np.generic, numbers.Number)):
         return OTHER
     opener = opener_of(cls)
@@ -91,4 +96,6 @@ def _has_memory(x: Any) -> bool:
         memoryview(x)
     except TypeError:
         return False
+    except ValueError:      # a buffer, which was released
+        return True
     return True

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastfinite._accepted import is_of
-from fastfinite._batch import Walker, alone
+from fastfinite._batch import Walker, alone, warn_unscanned
 from fastfinite._errors import NonFiniteError
-from fastfinite._proxy import Proxy
+from fastfinite._proxy import Proxy, closing
 
 
 class _Guarded(Proxy):
     """A dataset whose samples are scanned."""
 
-    _own = frozenset(("_wrapped", "_walker", "_options"))
+    _own = frozenset(("_wrapped", "_walker", "_options", "_warned"))
 
     def __init__(self, wrapped: Any, walker: Walker, options: dict[str, Any]) -> None:
         super().__init__(wrapped)
-        self._walker, self._options = walker, options
+        self._walker, self._options, self._warned = walker, options, False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(guard_dataset, **self._options), (self._wrapped,)
@@ -31,14 +31,18 @@ class _Guarded(Proxy):
         number: int | None = None
         with contextlib.suppress(TypeError):        # a key, or several indices at once
             number = operator.index(index)      # type: ignore[arg-type]
+        def label() -> str:
+            return f"{self._options['name']} {(index if number is None else number)!r}{where}"
+
         try:
-            self._walker.check(
-                alone(sample), lambda: f"{self._options['name']} {(index if number is None else number)!r}{where}"
-            )
+            report = self._walker.check(alone(sample), label)
         except NonFiniteError as error:     # the sample is that of the dataset
             error.sample = number
             error.findings = tuple(finding._replace(sample=number) for finding in error.findings)
             raise
+        if not report and not self._warned:
+            self._warned = True
+            warn_unscanned(report, label(), stacklevel=4)
         return sample
 
 
@@ -72,13 +76,9 @@ class GuardedStream(_Guarded):
     def __iter__(self) -> Iterator[Any]:
         where = _worker()
         iterator = iter(self._wrapped)
-        try:
+        with closing(iterator, self._wrapped):
             for index, sample in enumerate(iterator):
                 yield self._checked(sample, index, where)
-        finally:
-            close = getattr(iterator, "close", None)
-            if callable(close):
-                close()
 
 
 def _worker() -> str:
@@ -161,11 +161,14 @@ class GuardedCollate:
     """A collate function whose batches are scanned; made by `guarded_collate`."""
 
     def __init__(self, function: Callable[[Any], Any], walker: Walker, name: str) -> None:
-        self._function, self._walker, self._name = function, walker, name
+        self._function, self._walker, self._name, self._warned = function, walker, name, False
 
     def __call__(self, samples: Any) -> Any:
         batch = self._function(samples)
-        self._walker.check(alone(batch), lambda: self._name)
+        report = self._walker.check(alone(batch), lambda: self._name)
+        if not report and not self._warned:
+            self._warned = True
+            warn_unscanned(report, self._name, stacklevel=3)
         return batch
 
     def __repr__(self) -> str:

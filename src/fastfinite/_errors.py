@@ -80,3 +80,7 @@ def _reduce_class(kind: Any) -> tuple[Any, ...]:
 
 
 copyreg.pickle(_SentByValue, _reduce_class)
+
+
+class NonFiniteWarning(RuntimeWarning):
+    """Given by `guard` with ``on_bad="warn"`` for batches that are not finite, and where nothing can be scanned."""

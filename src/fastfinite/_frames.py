@@ -172,6 +172,7 @@ def _open_pandas(x: Any) -> Frame:
         if isinstance(dtype, np.dtype) and dtype.kind in _NUMBERS:
             while stop < len(dtypes) and dtypes[stop] == dtype:
                 stop += 1
+        if stop - first > 1:
             columns += _pandas_block(x.iloc[:, first:stop], first)
         else:
             columns.append(_pandas_series(x.iloc[:, first], first))

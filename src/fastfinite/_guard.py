@@ -9,21 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from fastfinite._batch import Walker, alone
+from fastfinite._batch import Walker, alone, warn_unscanned
 from fastfinite._batch_report import Finding, in_words, size_text
-from fastfinite._errors import NonFiniteError
+from fastfinite._errors import NonFiniteError, NonFiniteWarning
 from fastfinite._frames import is_frame
-from fastfinite._proxy import Proxy
+from fastfinite._proxy import Proxy, closing
 from fastfinite._report import KINDS, ScanReport, plural
 from fastfinite._scan import whole_number
 
 _POLICIES = ("raise", "warn", "skip")
-# Bad batches that a report prints.
+# Bad batches that a report prints, and kinds of them that a summary does.
 _LISTED = 10
-
-
-class NonFiniteWarning(RuntimeWarning):
-    """Given by `guard` with ``on_bad="warn"`` for batches that are not finite, and where nothing can be scanned."""
+# Paths that are remembered: keys that are new in every batch would else be kept without end.
+_MOST_PATHS = 1000
 
 
 class BadBatch:
@@ -148,27 +146,22 @@ class GuardedLoader(Proxy):
         met: Counter[tuple[str, str]] = Counter()
         iterator: Any = iter(self._wrapped)
         try:
-            for index, batch in enumerate(iterator):
-                findings = self._scan(batch, epoch, index)
-                if findings:
-                    batch = self._treated(BadBatch(epoch, index, findings, batch), met)
-                    if batch is _LEFT_OUT:
-                        continue
-                yield batch
+            with closing(iterator, self._wrapped):
+                for index, batch in enumerate(iterator):
+                    findings = self._scan(batch, epoch, index)
+                    if findings:
+                        batch = self._treated(BadBatch(epoch, index, findings, batch), met)
+                        if batch is _LEFT_OUT:
+                            continue
+                    yield batch
         except GeneratorExit:       # the loop was left early
-            if iterator is self._wrapped:       # and may be entered again
-                iterator = None
             self._summarize(met, epoch)
             raise
         else:
             self._summarize(met, epoch)
         finally:
-            close = getattr(iterator, "close", None)
-            # The traceback of an error would keep the workers of the loader alive by the names of this frame.
+            # The traceback of an error would keep the workers of the loader alive by this name.
             iterator = None
-            if callable(close):
-                close()
-            close = None
 
     def _scan(self, batch: Any, epoch: int, index: int) -> tuple[Finding, ...]:
         report = self.report
@@ -183,9 +176,10 @@ class GuardedLoader(Proxy):
         report.bytes += found.bytes
         if found.not_scanned:
             if found.arrays == 0 and report.arrays == 0 and not report.not_scanned:
-                warnings.warn(self._label(f"nothing of batch {index} could be scanned: {found.not_scanned}"),
-                              NonFiniteWarning, stacklevel=3)
-            report.not_scanned.update(found.not_scanned)
+                warn_unscanned(found, self._label(f"batch {index}"), stacklevel=4)
+            for path, reason in found.not_scanned.items():
+                if len(report.not_scanned) < _MOST_PATHS:
+                    report.not_scanned.setdefault(path, reason)
         return tuple(found.findings)
 
     def _treated(self, bad: BadBatch, met: Counter[tuple[str, str]]) -> Any:
@@ -201,8 +195,9 @@ class GuardedLoader(Proxy):
             return _LEFT_OUT
         if on_bad == "warn":
             kinds = list(dict.fromkeys(_kinds(bad.findings)))
-            new = not self._warned.issuperset(kinds)
-            self._warned.update(kinds)
+            new = not self._warned.issuperset(kinds) and len(self._warned) < _MOST_PATHS
+            if new:
+                self._warned.update(kinds)
             met.update(kinds)
             if new:
                 warnings.warn(self._label(str(bad)), NonFiniteWarning, stacklevel=3)
@@ -214,11 +209,13 @@ class GuardedLoader(Proxy):
 
     def _summarize(self, met: Counter[tuple[str, str]], epoch: int) -> None:
         if met:
-            counts = ", ".join(
+            counts = [
                 f"{kind} in {plural(n, 'batch', 'batches')}" + (f" at {path}" if path else "")
-                for (kind, path), n in met.items()
-            )
-            warnings.warn(self._label(f"in epoch {epoch}: {counts}"), NonFiniteWarning, stacklevel=3)
+                for (kind, path), n in list(met.items())[:_LISTED]
+            ]
+            if len(met) > _LISTED:
+                counts.append(f"{len(met) - _LISTED} more")
+            warnings.warn(self._label(f"in epoch {epoch}: {', '.join(counts)}"), NonFiniteWarning, stacklevel=3)
 
     def _label(self, text: str) -> str:
         name = self._options["name"]
@@ -306,7 +303,7 @@ def guard(
     if isinstance(loader, Mapping) or is_frame(type(loader)):
         raise TypeError(f"loader gives batches one by one, and a {type(loader).__name__} is one itself: "
                         "use scan_batch(batch), or guard([batch])")
-    if not callable(on_bad) and on_bad not in _POLICIES:
+    if not callable(on_bad) and not (isinstance(on_bad, str) and on_bad in _POLICIES):
         raise ValueError(f"on_bad must be one of {', '.join(map(repr, _POLICIES))} or callable, not {on_bad!r}")
     walker = Walker(allow_nan, target_dtype, on_unknown)
     options = {"on_bad": on_bad, "allow_nan": allow_nan, "name": name, "target_dtype": target_dtype,

@@ -233,6 +233,9 @@ def _slabs(x: Sparse) -> Iterator[Part]:
         slab[...] = values.array[0] if len(values.array) else 0
         yield Part(values._replace(array=slab), ())
         return
+    if len(x.shape) == 2 and x.shape[0] <= _SLAB:
+        yield from _blocks_of_columns(values, coordinates, x.shape)
+        return
     rest = x.shape[1:]
     step = max(1, _SLAB // max(1, math.prod(rest)))
     for start in range(0, x.shape[0], step):
@@ -241,3 +244,17 @@ def _slabs(x: Sparse) -> Iterator[Part]:
         slab = np.zeros((rows, *rest), values.array.dtype)
         slab[(coordinates[0, first:stop] - start, *coordinates[1:, first:stop])] = values.array[first:stop]
         yield Part(values._replace(array=slab), (start,) + (0,) * len(rest))
+
+
+def _blocks_of_columns(values: Accepted, coordinates: Array, shape: tuple[int, ...]) -> Iterator[Part]:
+    """All rows of some columns at a time: of wide arrays, whose rows are many columns each."""
+    rows, columns = shape
+    order = np.argsort(coordinates[1], kind="stable")
+    row, column, stored = coordinates[0, order], coordinates[1, order], values.array[order]
+    step = max(1, _SLAB // max(1, rows))
+    for start in range(0, columns, step):
+        width = min(step, columns - start)
+        first, stop = np.searchsorted(column, (start, start + width))
+        slab = np.zeros((rows, width), stored.dtype)
+        slab[row[first:stop], column[first:stop] - start] = stored[first:stop]
+        yield Part(values._replace(array=slab), (0, start))

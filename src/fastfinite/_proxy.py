@@ -1,8 +1,10 @@
-"""An object that stands for another."""
+"""An object that stands for another, and the end of its iterators."""
 
 from __future__ import annotations
 
+import contextlib
 import reprlib
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -38,3 +40,29 @@ class Proxy:
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self._wrapped)})
+
+
+@contextlib.contextmanager
+def closing(iterator: Any, loader: Any) -> Iterator[None]:
+    """Close what was made to go through a loader, however the loop ends.
+
+    A loader that is its own iterator stays open, to be gone through again, unless an error ended the loop.
+    """
+    try:
+        yield
+    except GeneratorExit:       # the loop was left early
+        if iterator is not loader:
+            _close(iterator)
+        raise
+    except BaseException:
+        with contextlib.suppress(Exception):        # the first error is what matters
+            _close(iterator)
+        raise
+    if iterator is not loader:
+        _close(iterator)
+
+
+def _close(iterator: Any) -> None:
+    close = getattr(iterator, "close", None)
+    if callable(close):
+        close()

@@ -44,12 +44,18 @@ def open_torch(x: Any) -> Input:
 def _host_torch(x: Any, torch: Any) -> Accepted:
     form = _raw_format(x.dtype)
     try:
-        if form is None:
-            return of_array(x.numpy(force=True))
-        bits = x.detach().view(torch.uint8 if form.bits == 8 else torch.int16)
-        return of_array(bits.numpy(), form.name)
-    except (TypeError, RuntimeError) as error:      # the latter of tensors without memory, as tracing makes
+        bits = x if form is None else x.detach().view(torch.uint8 if form.bits == 8 else torch.int16)
+        array = bits.numpy(force=True)
+        if not _is_view(array):
+            raise RuntimeError("its memory is not allocated")
+        return of_array(array, None if form is None else form.name)
+    except (TypeError, RuntimeError, ValueError) as error:      # the last two of tensors that have no memory (yet)
         raise TypeError(f"cannot scan a tensor ({type(x).__name__}) of {x.dtype}: {error}") from error
+
+
+def _is_view(array: Array) -> bool:
+    """Whether an array shares the memory of its tensor: NumPy gets its own, uninitialized, where that was freed."""
+    return not array.flags.owndata or array.size == 0
 
 
 @functools.cache
@@ -63,9 +69,9 @@ def plain_array(x: Any) -> Array | None:
     """The array that a tensor shares its memory with, where it is as simple as that."""
     try:
         array: Array = x.numpy()
-    except (TypeError, RuntimeError):
+    except Exception:       # whatever it is, open_torch says it better
         return None
-    return array
+    return array if _is_view(array) else None
 
 
 def _open_unusual(x: Any, torch: Any) -> Input:
