@@ -13,6 +13,7 @@ The main calls:
 - `binary_cross_entropy`, `binary_cross_entropy_with_logits`: losses that cannot become nan by themselves, with their
   gradient and a `LossInfo`;
 - `softmax`, `log_softmax`, `logsumexp`, `cross_entropy`: the same for many classes;
+- `diagnose`: every cause of a NaN loss that data, labels and predictions show, as a `Diagnosis` of `Cause`;
 - `scan_batch`, `guard`, `guard_dataset`, `guarded_collate`: the same for nests of arrays, in data loaders, with reports
   (`BatchReport`, `Finding`, `GuardReport`, `BadBatch`) and a `NonFiniteWarning`;
 - `check_gradients`, `check_parameters`: for models, by name;
@@ -25,6 +26,8 @@ from fastfinite._binary_cross_entropy import LossInfo, binary_cross_entropy, bin
 from fastfinite._core import all_finite, has_inf, has_nan
 from fastfinite._cross_entropy import cross_entropy
 from fastfinite._datasets import guard_dataset, guarded_collate
+from fastfinite._diagnose import diagnose
+from fastfinite._diagnosis import Cause, Diagnosis
 from fastfinite._elementwise import safe_divide, safe_log
 from fastfinite._errors import NonFiniteError, NonFiniteWarning
 from fastfinite._guard import BadBatch, GuardReport, guard
@@ -48,7 +51,9 @@ from fastfinite._version import __version__
 __all__ = [
     "BadBatch",
     "BatchReport",
+    "Cause",
     "ColumnStats",
+    "Diagnosis",
     "Finding",
     "GuardReport",
     "LossInfo",
@@ -68,6 +73,7 @@ __all__ = [
     "constant_columns",
     "cpu_info",
     "cross_entropy",
+    "diagnose",
     "get_num_threads",
     "guard",
     "guard_dataset",

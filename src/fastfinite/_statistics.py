@@ -232,6 +232,35 @@ class ColumnStats:
         # sum() begins with 0.
         return self.copy() if isinstance(other, int) and other == 0 else NotImplemented
 
+    def _take(self, opened: Input, axes: tuple[int, ...]) -> None:
+        """Become the statistics of one input, reduced along some axes."""
+        accepted, self._not_scanned = _inputs.numbers_only(opened)
+        table = _inputs.tabulated(accepted, axes)
+        if axes == (0,):
+            self._names = _inputs.names_of(accepted)
+        if self.nan_policy == "raise" and table[NAN].any():
+            raise _nan_error(opened, "x", self.names)       # with its place in the whole frame
+        self._table = table
+        self._shape = tuple(n for i, n in enumerate(accepted.shape) if i not in axes)
+
+    def name_columns(self, names: Iterable[object]) -> None:
+        """Name the columns.
+
+        Parameters
+        ----------
+        names : iterable
+            One for each.
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer.
+        """
+        given = tuple(str(name) for name in names)
+        if (len(given),) != self._shape:
+            raise ValueError(f"names must be one for each of {columns_text(self._shape)}; there are {len(given)}")
+        self._names, self._names_are_given = given, True
+
     def _leave_out(self, names: Iterable[str]) -> None:
         self._not_scanned = tuple(dict.fromkeys((*self._not_scanned, *names)))
 
@@ -533,14 +562,20 @@ def column_stats(
         # What is nearly always asked, past what any input needs.
         table, shape = tabulate_floats(x, (0,), (1,)), x.shape[1:]
     else:
-        accepted, stats._not_scanned = _inputs.numbers_only(accept(x))
-        axes = tuple(range(len(accepted.shape))) if axis is None else _normalized_axes(axis, len(accepted.shape))
-        table = _inputs.tabulated(accepted, axes)
-        shape = tuple(n for i, n in enumerate(accepted.shape) if i not in axes)
-        stats._names = _inputs.names_of(accepted) if axes == (0,) else None
+        opened = accept(x)
+        ndim = len(opened.shape)
+        stats._take(opened, tuple(range(ndim)) if axis is None else _normalized_axes(axis, ndim))
+        return stats
     if stats.nan_policy == "raise" and table[NAN].any():
-        raise _nan_error(accept(x), "x", stats.names)       # with its place in the whole frame
+        raise _nan_error(accept(x), "x", None)
     stats._table, stats._shape = table, shape
+    return stats
+
+
+def stats_of(opened: Input) -> ColumnStats:
+    """Statistics of the columns of what was accepted."""
+    stats = ColumnStats()
+    stats._take(opened, (0,))
     return stats
 
 

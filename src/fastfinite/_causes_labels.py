@@ -1,0 +1,238 @@
+"""Causes in labels, probabilities and logits, and the rows in which they make a loss NaN or inf."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastfinite import _formats
+from fastfinite._accepted import Array
+from fastfinite._diagnosis import Cause
+from fastfinite._report import plural
+
+# Up to so many different whole numbers are taken for classes.
+_MOST_CLASSES = 1000
+# Rows of probabilities may miss a sum of 1 by so much: what float16 loses on some hundred classes.
+_SUM_TOLERANCE = 1e-3
+# From this share of saturated logits on, it is a warning.
+_SATURATED = 0.01
+
+
+def rows_cause(code: str, severity: str, where: str, bad: Array, what: str, why: str, remedy: str) -> Cause:
+    """A cause in rows of an input; `bad` says in which."""
+    count, first = int(bad.sum()), int(np.argmax(bad))
+    what = f"{plural(count, 'row')} {what}; the first is row {first}"
+    return Cause(code, severity, where, what, why, remedy, count=count, share=count / max(len(bad), 1), first=first)
+
+
+def causes_in_labels(y: Array, rows: int, classes: int | None, probabilities: bool) -> Iterator[Cause]:
+    """Causes in labels; `classes` and `probabilities` are what the predictions say of the task, where there are any."""
+    if y.shape[:1] != (rows,):
+        labels = len(y) if y.ndim else 1
+        yield Cause("length", "error", "y", f"{plural(labels, 'label')} for {plural(rows, 'row')} of X",
+                    "samples and labels are paired wrongly, or broadcasting pairs each with every other",
+                    "keep X and y together when rows are dropped or shuffled", count=abs(labels - rows))
+    if y.dtype.kind not in "biuf":
+        yield Cause("text-labels", "error", "y", f"labels are of dtype {y.dtype}, not numbers",
+                    "losses take numbers", "encode them, for example with sklearn.preprocessing.LabelEncoder",
+                    count=y.size, share=1.0, first=0)
+        return
+    nan = ~np.isfinite(y.astype(np.float64)) if y.dtype.kind == "f" else np.zeros(y.shape, np.bool_)
+    if nan.any():
+        yield rows_cause("label-nan", "error", "y", _by_row(nan), "of labels that are NaN or inf",
+                         "one NaN label makes the mean loss NaN", "drop these rows, or give them weight 0")
+    if y.ndim == 2 and y.shape[1] == 1:
+        yield Cause("label-shape", "warning", "y", f"shape {y.shape} where losses expect ({len(y)},)",
+                    "against predictions of shape (n,) it broadcasts to n x n: the loss is finite and means nothing",
+                    "y.ravel()", count=len(y), share=1.0)
+        y, nan = y[:, 0], nan[:, 0]
+    if y.size == 0 or nan.all():
+        return
+    if y.ndim == 1:
+        yield from _classes(y, ~nan, classes, probabilities)
+    elif y.ndim == 2:
+        yield from _one_hot(y, nan)
+
+
+def _by_row(bad: Array) -> Array:
+    return np.asarray(bad.reshape(len(bad), -1).any(axis=1)) if bad.ndim else bad.reshape(1)
+
+
+def _classes(y: Array, present: Array, classes: int | None, probabilities: bool) -> Iterator[Cause]:
+    values = np.unique(y[present])
+    shown = "{" + ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "") + "}"
+    if len(values) == 1:
+        yield Cause("one-class", "warning", "y", f"every label is {values[0]:g}",
+                    "there is nothing to tell apart: accuracy is 1 or 0 whatever is learned, ROC AUC is NaN",
+                    "look at how the data were split or filtered", count=len(y), share=1.0, first=0)
+    if probabilities or len(values) == 2:
+        outside = present & ((y < 0) | (y > 1))
+        if outside.any():
+            if len(values) == 2:
+                high = values[-1]
+                yield Cause("binary-labels", "error", "y", f"labels are {shown}, not {{0, 1}}",
+                            "a binary cross-entropy is unbounded below there, and accuracy against {0, 1} is 0",
+                            f"(y == {high:g}).astype(int)", count=int(outside.sum()),
+                            share=float(outside.sum()) / len(y), first=int(np.argmax(outside)))
+            else:
+                yield rows_cause("label-range", "error", "y", outside, "of labels outside [0, 1]",
+                                 "a binary cross-entropy is unbounded below there", "scale or threshold the labels")
+        return
+    whole = present & (y != np.floor(y))
+    if classes is not None and whole.any():
+        yield rows_cause("class-fraction", "error", "y", whole, "of classes that are no whole numbers",
+                         "a class is an index", "encode the classes from 0 on")
+    elif classes is not None:
+        missing = present & ((y < 0) | (y >= classes))
+        if missing.any():
+            yield rows_cause("class-range", "error", "y", missing,
+                             f"of classes outside 0 to {classes - 1}, for which there are {classes} columns",
+                             "the loss reads beyond the row: an error, NaN, or a crash on a device",
+                             "encode the classes from 0 on, or widen the last layer")
+    elif not whole.any() and _are_classes(values, len(y)) and values[0] == 1:
+        yield Cause("classes-from-one", "warning", "y", f"labels are {shown}",
+                    "cross-entropies count classes from 0: the last one does not exist for them", "y - 1",
+                    count=len(y), share=1.0, first=0)
+
+
+def _are_classes(values: Array, rows: int) -> bool:
+    """Whether whole numbers look like classes: few, and without gaps."""
+    few = len(values) <= min(_MOST_CLASSES, max(2.0, math.sqrt(rows)))
+    return bool(few and values[-1] - values[0] == len(values) - 1)
+
+
+def _one_hot(y: Array, nan: Array) -> Iterator[Cause]:
+    values = y.astype(np.float64)
+    inside = ((values >= 0) & (values <= 1)).all(axis=1) & ~nan.any(axis=1)
+    if not inside.any() or inside.mean() < 0.9:      # several targets, not classes
+        return
+    off = inside & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE)
+    # Where most rows are off, several labels of a row may be true at once.
+    if off.any() and off.mean() < 0.5:
+        yield rows_cause("one-hot", "error", "y", off, "of one-hot labels that do not sum to 1",
+                         "a cross-entropy weighs these rows wrongly, and a row of zeros not at all",
+                         "encode them again; fastfinite.cross_entropy takes classes as they are")
+
+
+def causes_in_probabilities(p: Array, y: Array | None) -> Iterator[Cause]:
+    """Causes in predicted probabilities."""
+    values = p.astype(np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        yield rows_cause("prediction-nan", "error", "y_pred", _by_row(bad), "of predictions that are NaN or inf",
+                         "the loss of these rows is NaN, and their accuracy 0",
+                         "look for the NaN in the data and the parameters (fastfinite.check_parameters)")
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        yield rows_cause("probability-range", "error", "y_pred", _by_row(outside),
+                         "of predictions outside [0, 1]", "the log of a negative number is NaN",
+                         "if these are logits, pass them as logits=, and use a loss of logits")
+    elif values.ndim == 2 and values.shape[1] > 1:
+        off = ~bad.any(axis=1) & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE)
+        if off.any():
+            yield rows_cause("probability-sum", "warning", "y_pred", off, "of probabilities that do not sum to 1",
+                             "they are no distribution: the cross-entropy has no lower bound of 0",
+                             "fastfinite.softmax of the logits")
+    yield from _certain(values, y)
+
+
+def _certain(p: Array, y: Array | None) -> Iterator[Cause]:
+    if p.ndim == 2 and p.shape[1] == 1:
+        p = p[:, 0]
+    if p.ndim == 2 and y is not None and y.ndim == 1 and len(y) == len(p) and _whole_in(y, p.shape[1]):
+        wrong = p[np.arange(len(p)), y.astype(np.intp)] == 0
+    elif p.ndim == 1 and y is not None and y.shape == p.shape:
+        wrong = ((p == 0) & (y > 0)) | ((p == 1) & (y < 1))
+    else:
+        certain = (p == 0) | (p == 1)
+        if p.ndim == 1 and y is None and certain.any():
+            yield rows_cause("certain", "note", "y_pred", certain, "of probabilities of exactly 0 or 1",
+                             "with the other label, the loss is the log of 0: inf",
+                             "fastfinite.binary_cross_entropy floors it; of logits there is nothing to floor")
+        return
+    if wrong.any():
+        yield rows_cause("log-of-zero", "error", "y_pred", wrong, "certain and wrong: probability 0 for the true label",
+                         "log(0) is -inf, so the mean loss is inf, and NaN after the backward pass",
+                         "use the loss of logits (fastfinite.binary_cross_entropy_with_logits), or a floor")
+
+
+def _whole_in(y: Array, classes: int) -> bool:
+    return y.dtype.kind in "iu" and bool(((y >= 0) & (y < classes)).all())
+
+
+def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
+    """Causes in logits."""
+    values = logits.astype(np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        yield rows_cause("prediction-nan", "error", "logits", _by_row(bad), "of logits that are NaN or inf",
+                         "the loss of these rows is NaN or inf, and their accuracy 0",
+                         "look for the NaN in the data and the parameters (fastfinite.check_parameters)")
+    finite = values[~bad]
+    if finite.size == 0:
+        return
+    if finite.size > 1 and finite.min() == finite.max():
+        yield Cause("equal-logits", "warning", "logits", f"every logit is {finite[0]:g}",
+                    "the model says the same of every sample: a dead layer, or weights that are all equal",
+                    "look at the initialization and the learning rate", count=finite.size, share=1.0, first=0)
+    edge = math.log(float(target.overflow_limit()[0]))
+    over = _by_row(np.where(bad, 0, values) > edge)
+    if over.any():
+        yield rows_cause("exp-overflow", "warning", "logits", over, f"of logits above {edge:.3g}",
+                         f"exp of them is inf in {target.name}: a softmax or sigmoid that is written out gives NaN",
+                         "fastfinite.softmax, sigmoid, cross_entropy and the losses of logits do not overflow")
+    yield from _saturated(values, bad, target)
+
+
+def _saturated(values: Array, bad: Array, target: _formats.Format) -> Iterator[Cause]:
+    # Of one logit the gradient is s(z) * s(-z); of several, what is left of the others beside the largest.
+    if values.ndim == 2 and values.shape[1] > 1:
+        top = np.sort(np.where(bad, -np.inf, values), axis=1)[:, -2:]
+        with np.errstate(all="ignore"):
+            margin = top[:, 1] - top[:, 0]
+    else:
+        margin = np.abs(np.where(bad, 0, values)).reshape(len(values))
+    edge = target.mantissa * math.log(2)
+    flat = margin > edge
+    share = float(flat.mean()) if len(flat) else 0.0
+    if share >= _SATURATED:
+        yield rows_cause("saturated", "warning", "logits", flat,
+                         f"({share:.0%}) saturated: {edge:.3g} or more from undecided",
+                         f"the gradient there is below the epsilon of {target.name}: these samples teach nothing",
+                         "lower the learning rate or the scale of the inputs, and clip gradients")
+
+
+def causes_in_loss(y: Array, p: Array | None, logits: Array | None) -> Iterator[Cause]:
+    """The rows of which the loss is NaN or inf, and by which term."""
+    where, values = ("y_pred", p) if logits is None else ("logits", logits)
+    if values is None:
+        return
+    scores = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if scores.ndim != 1 or y.shape != scores.shape or y.dtype.kind not in "biuf":
+        return
+    labels, scores = y.astype(np.float64), scores.astype(np.float64)
+    terms: list[tuple[str, Array]] = [
+        ("the label is NaN", np.isnan(labels)),
+        ("the prediction is NaN", np.isnan(scores)),
+    ]
+    if logits is None:
+        terms += [
+            ("y * log(p) with p = 0", (scores == 0) & (labels > 0)),
+            ("(1 - y) * log(1 - p) with p = 1", (scores == 1) & (labels < 1)),
+            ("log of a negative number", (scores < 0) | (scores > 1)),
+        ]
+    else:
+        terms += [
+            ("a logit of +inf against a label below 1", (scores == np.inf) & (labels < 1)),
+            ("a logit of -inf against a label above 0", (scores == -np.inf) & (labels > 0)),
+        ]
+    found: list[tuple[str, Array]] = [(words, bad) for words, bad in terms if bad.any()]
+    if found:
+        every: Any = np.logical_or.reduce([bad for _, bad in found])
+        by_term = "; ".join(f"{words} in {plural(int(bad.sum()), 'row')}" for words, bad in found)
+        yield rows_cause("loss-not-finite", "error", where, every, f"of which the loss is NaN or inf ({by_term})",
+                         "one of them makes the mean loss NaN or inf, and every weight after one step",
+                         "mend what the term names; the safe losses of fastfinite have no such term but for NaN")

@@ -1,0 +1,169 @@
+"""What `diagnose` found: `Cause`, one a place, and `Diagnosis`, which puts them on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastfinite._report import in_html, plural
+
+SEVERITIES = ("error", "warning", "note")
+# Columns that a line names, and places of one cause.
+_LISTED = 8
+
+
+class Cause:
+    """One cause of a NaN loss or of an accuracy of 0, at one place.
+
+    Attributes
+    ----------
+    code : str
+        Short name, the same for every place: "nan", "constant", "log-of-zero", ...
+    severity : {"error", "warning", "note"}
+        Breaks training; likely to harm it; good to know.
+    where : {"X", "y", "y_pred", "logits"}
+        The input that it is in.
+    column : int or None
+        Its column.
+    name : str or None
+        The name of that column.
+    count : int
+        How many values or rows are concerned.
+    share : float
+        That, of all values of the column or of all rows.
+    first : int or None
+        Row of the first one.
+    what : str
+        What was found, in words.
+    why : str
+        Why it leads to NaN or to an accuracy of 0.
+    remedy : str
+        What to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastfinite as ff
+    >>> cause = ff.diagnose(np.array([[1.0, 5.0], [np.nan, 5.0]])).causes[0]
+    >>> cause.code, cause.severity, cause.column, cause.count, cause.first
+    ('nan', 'error', 0, 1, 1)
+    """
+
+    __slots__ = ("code", "column", "count", "first", "name", "remedy", "severity", "share", "what", "where", "why")
+
+    def __init__(
+        self, code: str, severity: str, where: str, what: str, why: str, remedy: str, *, column: int | None = None,
+        name: str | None = None, count: int = 0, share: float = 0.0, first: int | None = None,
+    ) -> None:
+        self.code, self.severity, self.where, self.column, self.name = code, severity, where, column, name
+        self.count, self.share, self.first = count, share, first
+        self.what, self.why, self.remedy = what, why, remedy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values, fit for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __repr__(self) -> str:
+        return f"<Cause: {self.severity} {self.code}: {self.place}: {self.what}>"
+
+    @property
+    def place(self) -> str:
+        """Where it is: ``"X column 4 ('age')"``."""
+        if self.column is None:
+            return self.where
+        return f"{self.where} column {self.column}" + ("" if self.name is None else f" ({self.name!r})")
+
+
+class Diagnosis:
+    """The causes that `diagnose` found, worst first; true where there is no error.
+
+    Attributes
+    ----------
+    causes : list of Cause
+        Errors, then warnings, then notes.
+    shape : tuple of int
+        Of `X`.
+    not_scanned : tuple of str
+        Columns of `X` that hold no numbers.
+    target_dtype : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastfinite as ff
+    >>> diagnosis = ff.diagnose(np.ones((4, 2)), np.array([1, 2, 1, 2]))
+    >>> bool(diagnosis), [cause.code for cause in diagnosis]
+    (False, ['binary-labels', 'constant', 'constant'])
+    """
+
+    __slots__ = ("causes", "not_scanned", "shape", "target_dtype")
+
+    def __init__(
+        self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, not_scanned: tuple[str, ...] = ()
+    ) -> None:
+        self.causes = sorted(causes, key=lambda cause: SEVERITIES.index(cause.severity))
+        self.shape, self.target_dtype, self.not_scanned = shape, target_dtype, not_scanned
+
+    @property
+    def errors(self) -> list[Cause]:
+        """Those that break training."""
+        return [cause for cause in self.causes if cause.severity == "error"]
+
+    def __bool__(self) -> bool:
+        return not self.errors
+
+    def __len__(self) -> int:
+        return len(self.causes)
+
+    def __iter__(self) -> Iterator[Cause]:
+        return iter(self.causes)
+
+    def _groups(self) -> list[list[Cause]]:
+        """Causes of one code in one input together."""
+        groups: dict[tuple[str, str, str], list[Cause]] = {}
+        for cause in self.causes:
+            groups.setdefault((cause.severity, cause.where, cause.code), []).append(cause)
+        return list(groups.values())
+
+    def _counts(self) -> str:
+        counts = {severity: sum(cause.severity == severity for cause in self.causes) for severity in SEVERITIES}
+        found = ", ".join(plural(n, severity) for severity, n in counts.items() if n)
+        return found or "nothing found"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values, fit for JSON."""
+        return {"ok": bool(self), "shape": list(self.shape), "target_dtype": self.target_dtype,
+                "causes": [cause.to_dict() for cause in self.causes], "not_scanned": list(self.not_scanned)}
+
+    def __str__(self) -> str:
+        lines = [f"Diagnosis of X ({' x '.join(map(str, self.shape))}) for {self.target_dtype}: {self._counts()}"]
+        for group in self._groups():
+            first = group[0]
+            lines += ["", f"{first.severity.upper()} {first.code}: {_summed_up(group)}"]
+            lines += [f"    why     {first.why}", f"    remedy  {first.remedy}"]
+        if self.not_scanned:
+            lines += ["", f"not scanned: {', '.join(map(repr, self.not_scanned))}"]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<{str(self).partition(chr(10))[0]}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{in_html(cell)}</td>" for cell in (
+                group[0].severity, group[0].code, _summed_up(group), group[0].why, group[0].remedy)) + "</tr>"
+            for group in self._groups()
+        )
+        head = "".join(f"<th>{title}</th>" for title in ("severity", "cause", "what", "why", "remedy"))
+        return (f"<table><caption>{in_html(str(self).partition(chr(10))[0])}</caption><thead><tr>{head}</tr></thead>"
+                f"<tbody>{rows}</tbody></table>")
+
+
+def _summed_up(group: Sequence[Cause]) -> str:
+    """What a group says: in full where it is one, else once and with its columns."""
+    first = group[0]
+    if len(group) == 1:
+        return f"{first.place}: {first.what}"
+    names = [str(cause.column) if cause.name is None else f"{cause.column} ({cause.name!r})" for cause in group]
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    return f"{first.where}, {len(group)} columns: {listed}; in {first.place}: {first.what}"
