@@ -1,11 +1,6 @@
-"""What all tests share: the helpers' place on the path, strict floating-point errors, subprocesses.
-
-Tests of a library that is not installed skip. Where FASTFINITE_TEST_ALL is set, that is a failure of the run, and the
-summary says in any case which libraries were missed.
-"""
+"""What all tests share: the helpers' place on the path, strict floating-point errors, subprocesses."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,37 +12,19 @@ from hypothesis import settings
 
 HERE = Path(__file__).parent
 # The tests are imported by file (--import-mode=importlib); their helpers, and workers of multiprocessing, by name.
-sys.path.insert(0, str(HERE))
-pytest.register_assert_rewrite("reference")
+sys.path[:0] = [str(HERE), str(HERE / "containers")]
+pytest.register_assert_rewrite("reference", "same_as_array")
 
 settings.register_profile("default", deadline=None, derandomize=True, database=None, max_examples=150)
 settings.register_profile("thorough", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# Names of libraries that pytest.importorskip did not find.
-missed = set()
-
-
-def note_missed(report):
-    if report.skipped and isinstance(report.longrepr, tuple):
-        missed.update(re.findall(r"could not import '([\w.]+)'", report.longrepr[2]))
-
-
-def pytest_runtest_logreport(report):
-    note_missed(report)
-
-
-def pytest_collectreport(report):
-    note_missed(report)
-
-
-def pytest_sessionfinish(session):
-    if missed and os.environ.get("FASTFINITE_TEST_ALL"):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
 
 def pytest_terminal_summary(terminalreporter):
-    found = f"not installed, their tests skipped: {', '.join(sorted(missed))}" if missed else "none missing"
+    from optional import missed
+
+    end = "failed" if os.environ.get("FASTFINITE_TEST_ALL") else "skipped"
+    found = f"not installed, their tests {end}: {', '.join(sorted(missed))}" if missed else "none missing"
     terminalreporter.write_line(f"optional libraries: {found}")
 
 

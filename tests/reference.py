@@ -4,6 +4,7 @@ It knows nothing of bits: numbers are decoded by NumPy and ml_dtypes, looked at 
 overflow is what the real cast does.
 """
 
+import functools
 from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
@@ -95,13 +96,19 @@ def overflows(x, target, dtype=None):
     return over & (kinds(raw, dtype) == FINITE)
 
 
+@functools.cache
+def limit_of(target):
+    """The number between the largest finite one and where the next would be, and whether it is rounded up itself."""
+    info = ml_dtypes.finfo(target)
+    largest, ulp = Fraction(float(info.max)), Fraction(2) ** int(np.frexp(float(info.max))[1] - 1 - info.nmant)
+    return largest + ulp / 2, (largest / ulp) % 2 == 1
+
+
 def object_overflows(value, target):
     """As casts round: to nearest, ties to even."""
     if kind_of_object(value) != FINITE:
         return False
-    info = ml_dtypes.finfo(target)
-    largest, ulp = Fraction(float(info.max)), Fraction(2) ** int(np.frexp(float(info.max))[1] - 1 - info.nmant)
-    limit, ties_overflow = largest + ulp / 2, (largest / ulp) % 2 == 1
+    limit, ties_overflow = limit_of(target)
     parts = (value.real, value.imag) if isinstance(value, (complex, np.complexfloating)) else (value,)
     sizes = [abs(Fraction(*part.as_integer_ratio())) for part in parts]
     return any(size > limit or (size == limit and ties_overflow) for size in sizes)
@@ -131,6 +138,11 @@ def first_of(where):
 def scan(x, *, axis=None, dtype=None, target_dtype=None):
     kind = kinds(x, dtype)
     over = np.zeros(kind.shape, bool) if target_dtype is None else overflows(x, target_dtype, dtype)
+    return tally(kind, over, axis)
+
+
+def tally(kind, over, axis=None):
+    """The scan of elements of these kinds, of which some overflow."""
     codes = (FINITE, NAN, POSINF, NEGINF, NULL, MASKED)
     counts = {name: np.sum(kind == code, axis=axis) for name, code in zip(COUNTS, codes)}
     first = first_of(np.isin(kind, BAD))
@@ -150,6 +162,7 @@ def check_scan(report, expected, axis=None):
     """Every attribute of a report is what the oracle says."""
     for name in ("ok", "size", "shape", "first", "first_kind", "first_overflow"):
         assert getattr(report, name) == getattr(expected, name), name
+    totals = report.totals
     for name in COUNTS:
         found, right = getattr(report, name), getattr(expected, name)
         if axis is None:
@@ -157,19 +170,25 @@ def check_scan(report, expected, axis=None):
         else:
             assert np.asarray(found).dtype == np.intp and np.shape(found) == right.shape, name
             assert np.array_equal(found, right), name
-            assert getattr(report.totals, name) == right.sum(), name
+            assert getattr(totals, name) == right.sum(), name
     assert bool(report) is report.ok
 
 
-def check_all(ff, x, axes=()):
-    """Every scan of `x` answers as the oracle."""
-    right = [all_finite(x), all_finite(x, allow_nan=True), has_nan(x), has_inf(x), nonfinite(x)]
-    scans = [scan(x, axis=axis) for axis in (None, *axes)]
+def check_all(ff, x, axes=(), *, dense=None, targets=(None,)):
+    """Every scan of `x` answers as the oracle does of it, or of the array of the same numbers."""
+    dense = x if dense is None else dense
+    # Once for all: of objects this takes long.
+    kind = kinds(dense)
+    bad, infinite, nan = np.isin(kind, BAD), np.isin(kind, (POSINF, NEGINF)), kind == NAN
+    right = [not bad.any(), not infinite.any(), bool(nan.any()), bool(infinite.any()), np.argwhere(bad)]
+    over = [np.zeros(kind.shape, bool) if target is None else overflows(dense, target) for target in targets]
+    scans = [(target, axis, tally(kind, where, axis))
+             for target, where in zip(targets, over) for axis in (None, *axes)]
     assert ff.all_finite(x) is right[0]
     assert ff.all_finite(x, allow_nan=True) is right[1]
     assert ff.has_nan(x) is right[2]
     assert ff.has_inf(x) is right[3]
     found = ff.nonfinite(x)
     assert found.dtype == np.intp and found.shape == right[4].shape and np.array_equal(found, right[4])
-    for axis, expected in zip((None, *axes), scans):
-        check_scan(ff.scan(x, axis=axis), expected, axis)
+    for target, axis, expected in scans:
+        check_scan(ff.scan(x, axis=axis, target_dtype=target), expected, axis)

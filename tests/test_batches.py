@@ -19,6 +19,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from optional import require
+from refusals import Unknown, kind_of
 
 import fastfinite as ff
 
@@ -63,14 +65,6 @@ class Columns:
 
     def __getitem__(self, key):
         return self.parts[key]
-
-
-class Unknown:
-    pass
-
-
-def kind_of(value):
-    return type(value).__name__
 
 
 def bad(n=2):
@@ -134,7 +128,7 @@ def test_a_bad_array_is_found_in_every_container(batch, path):
 
 
 def test_attrs_classes_are_containers():
-    attrs = pytest.importorskip("attrs")
+    attrs = require("attrs")
 
     @attrs.define
     class Slots:
@@ -149,7 +143,7 @@ def test_attrs_classes_are_containers():
 
 
 def test_a_container_without_fields_has_nothing_to_scan():
-    attrs = pytest.importorskip("attrs")
+    attrs = require("attrs")
     batch = [dataclasses.make_dataclass("Empty", [])(), attrs.make_class("Empty", [])(), namedtuple("Empty", "")(),
              types.SimpleNamespace()]
     report = ff.scan_batch(batch, on_unknown="raise")
@@ -288,7 +282,7 @@ def test_masked_cells_are_no_findings():
 
 
 def test_ml_dtypes_are_scanned():
-    ml_dtypes = pytest.importorskip("ml_dtypes")
+    ml_dtypes = require("ml_dtypes")
     x = bad().astype(ml_dtypes.bfloat16)
     finding = only({"x": x})
     assert finding.report.dtype == "bfloat16" and finding.sample == 1
@@ -350,7 +344,7 @@ def test_finite_records_list_their_fields_of_text():
 def frames():
     columns = {"a": [1.0, nan], "id": ["x", "y"], "b": [1.0, 2.0]}
     for module in ("pandas", "polars"):
-        library = pytest.importorskip(module)
+        library = require(module)
         yield library.DataFrame(columns), library.DataFrame({"a": [1.0, 2.0], "id": ["x", "y"]})
 
 
@@ -376,18 +370,18 @@ def test_columns_are_scanned_and_columns_of_text_listed():
 
 
 def test_missing_values_of_frames_are_found():
-    pd = pytest.importorskip("pandas")
+    pd = require("pandas")
     frame = pd.DataFrame({"n": pd.array([1, None], "Int64")})
     assert only({"d": frame}).report.null == 1 and ff.scan_batch({"d": frame}, allow_nan=True)
 
 
 def test_xarray_is_scanned():
-    xr = pytest.importorskip("xarray")
+    xr = require("xarray")
     assert paths({"a": xr.DataArray(bad()), "s": xr.Dataset({"v": ("t", bad())})}) == ["a", "s.v"]
 
 
 def test_sparse_arrays_are_scanned():
-    sparse = pytest.importorskip("scipy.sparse")
+    sparse = require("scipy.sparse")
     x = sparse.coo_array(([1.0, nan], ([0, 2], [1, 1])), (3, 3))
     for form in (x, x.tocsr(), x.tocsc()):
         finding = only({"x": [form], "i": sparse.eye_array(3)})
@@ -420,7 +414,7 @@ TENSORS = {
 
 @pytest.mark.parametrize("kind", TENSORS)
 def test_tensors_of_every_kind_are_scanned(kind):
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     for value in (nan, inf):
         x = TENSORS[kind](torch, value)
         finding = only({"x": [x]})
@@ -430,19 +424,19 @@ def test_tensors_of_every_kind_are_scanned(kind):
 
 
 def test_tensors_of_integers_are_finite_and_counted():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     batch = [torch.arange(3), torch.ones(2, dtype=torch.bool), torch.ones(4, dtype=torch.uint8), torch.empty(0)]
     report = ff.scan_batch(batch)
     assert report and (report.arrays, report.bytes) == (4, 24 + 2 + 4)
 
 
 def test_a_tensor_of_one_number_has_no_sample():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     assert only({"loss": torch.tensor(nan)}).sample is None
 
 
 def test_tensors_without_values_are_listed():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     report = ff.scan_batch({"m": torch.empty(2, device="meta"), "x": torch.tensor([nan])})
     assert list(report.not_scanned) == ["m"] and "meta" in report.not_scanned["m"]
     assert [finding.path for finding in report.findings] == ["x"]
@@ -451,19 +445,19 @@ def test_tensors_without_values_are_listed():
 
 
 def test_what_describes_tensors_is_passed_by():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     report = ff.scan_batch([torch.float32, torch.device("cpu"), torch.strided, torch.Size([1])], on_unknown="raise")
     assert report.arrays == 0
 
 
 def test_packed_sequences_are_scanned():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     packed = torch.nn.utils.rnn.pack_sequence([torch.tensor([[1.0], [nan]]), torch.tensor([[2.0]])])
     assert paths({"p": packed}) == ["p.data"]
 
 
 def test_results_of_torch_are_scanned():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     assert paths(torch.max(torch.tensor([[1.0, nan]]), dim=1)) == ["[0]"]
 
 
@@ -612,7 +606,7 @@ def test_an_object_of_an_unknown_kind_is_listed_or_refused(value):
 
 
 def test_unknown_types_are_named_with_their_module():
-    assert ff.scan_batch(Unknown()).not_scanned[""].endswith(f"{__name__}.Unknown are not known")
+    assert ff.scan_batch(Unknown()).not_scanned[""].endswith(f"{Unknown.__module__}.Unknown are not known")
 
 
 def test_raw_bytes_are_listed_with_the_reason():
@@ -691,7 +685,7 @@ def test_target_dtype_leaves_dates_to_be_scanned_for_nat():
 
 
 def test_target_dtype_applies_to_tensors_and_frames():
-    torch, pd = pytest.importorskip("torch"), pytest.importorskip("pandas")
+    torch, pd = require("torch"), require("pandas")
     batch = {"t": torch.tensor([1.0, 1e5]), "b": torch.tensor([1e5]).bfloat16(), "d": pd.DataFrame({"a": [1e5]})}
     assert paths(batch, target_dtype=torch.float16) == ["t", "b", "d"] and ff.scan_batch(batch)
 
@@ -736,7 +730,7 @@ def everything():
              "u": Unknown(), "m": np.ma.array([nan, inf], mask=[1, 0]), "t": np.array(["NaT"], "M8[s]")}
     for module in ("pandas", "polars"):
         try:
-            frame = pytest.importorskip(module).DataFrame({"a": [1.0, nan], "id": ["x", "y"], "b": [1, 2]})
+            frame = require(module).DataFrame({"a": [1.0, nan], "id": ["x", "y"], "b": [1, 2]})
         except pytest.skip.Exception:
             continue
         batch[module] = frame
@@ -796,7 +790,7 @@ def test_arrays_and_bytes_are_counted():
 
 
 def test_a_frame_counts_as_one_array():
-    pd = pytest.importorskip("pandas")
+    pd = require("pandas")
     report = ff.scan_batch([pd.DataFrame(np.zeros((3, 2))), pd.Series(np.zeros(4, np.float32))])
     assert (report.arrays, report.bytes) == (2, 48 + 16)
 
@@ -815,7 +809,7 @@ def test_the_batch_is_not_changed():
 
 
 def test_tensors_are_not_changed():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     x = torch.tensor([1.0, nan], requires_grad=True)
     y = x * 2
     version = y._version
@@ -889,5 +883,5 @@ def test_a_number_that_is_also_an_enum_is_scanned():
 
 
 def test_nat_of_pandas_is_not_passed_by():
-    pandas = pytest.importorskip("pandas")
+    pandas = require("pandas")
     assert list(ff.scan_batch({"when": pandas.NaT}).not_scanned) == ["when"]

@@ -9,6 +9,7 @@ import loss_reference as oracle
 import numpy as np
 import pytest
 from loss_reference import FLOATS, LABELS, gradient_errors, relative, some_labels, some_logits, ulps
+from optional import require
 from reference import dtype_of
 
 import fastfinite as ff
@@ -273,7 +274,7 @@ def test_saturated_integers_are_counted_as_float64():
 
 
 def test_scipy_says_the_same():
-    special = pytest.importorskip("scipy.special")
+    special = require("scipy.special")
     z = np.random.default_rng(0).standard_normal(2000) * 20
     y = some_labels(z.shape, "soft")
     right = -(y * special.log_expit(z) + (1 - y) * special.log_expit(-z))

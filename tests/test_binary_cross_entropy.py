@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loss_reference import CALLS, FLOATS, LABELS, NUMBERS, gradient_errors, relative, some_labels, ulps
+from optional import require
 from reference import dtype_of
 
 import fastfinite as ff
@@ -758,7 +759,7 @@ def test_inputs_are_never_changed(which):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_scikit_learn_says_the_same(weighted):
     """Its mean is over the sum of the weights."""
-    metrics = pytest.importorskip("sklearn.metrics")
+    metrics = require("sklearn.metrics")
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 2, 3000), rng.random(3000)
     weight = rng.random(3000) if weighted else None
@@ -774,7 +775,7 @@ def test_scikit_learn_says_the_same(weighted):
 
 
 def test_scipy_says_the_same():
-    special = pytest.importorskip("scipy.special")
+    special = require("scipy.special")
     p = oracle.some_probabilities("float64", 1000)
     y = some_labels(p.shape, "soft")
     with np.errstate(all="ignore"):

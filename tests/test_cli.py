@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.lib import format as npy
+from optional import require
 
 import fastfinite as ff
 from fastfinite import _progress
@@ -682,7 +683,7 @@ def in_terminal(*arguments, **environment):
 
 @POSIX
 def test_a_bar_and_colours_on_a_terminal():
-    pytest.importorskip("rich")
+    require("rich")
     save("x.npy", bad())
     save("y.npy", np.ones(3))
     code, written = in_terminal("check", "x.npy", "y.npy", "missing.npy")

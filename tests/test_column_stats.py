@@ -9,6 +9,7 @@ import exact
 import numpy as np
 import pytest
 from exact import check_stats
+from optional import require
 from reference import dtype_of
 
 import fastfinite as ff
@@ -329,14 +330,14 @@ def test_nan_refused_is_named_with_its_place_and_column():
         ff.column_stats(x, nan_policy="raise")
     message = str(caught.value)
     assert "3 nan; first nan at row 1, column 1" in message and "inf" not in message
-    pandas = pytest.importorskip("pandas")
+    pandas = require("pandas")
     with pytest.raises(ff.NonFiniteError, match=r"first nan at row 1, column 1 \('height'\)") as caught:
         ff.column_stats(pandas.DataFrame(x, columns=["age", "height"]), nan_policy="raise")
     assert "inf" not in str(caught.value)
 
 
 def test_a_data_frame_names_the_columns():
-    pandas = pytest.importorskip("pandas")
+    pandas = require("pandas")
     frame = pandas.DataFrame({"age": [1.0, 2.0], "height": [3, 4]}, index=[7, 3])
     assert ff.column_stats(frame).names == ("age", "height") and ff.column_stats(frame.to_numpy()).names is None
 

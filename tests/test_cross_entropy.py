@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loss_reference import FLOATS, canonical, exact_sum
 from memory import MEGABYTE, peak_of
+from optional import require
 from reference import dtype_of
 from row_reference import MODES, check, check_losses, errors, flush_to_zero, some_labels, some_rows
 
@@ -824,7 +825,7 @@ def test_no_memory_but_8_bytes_a_row_is_taken(layout):
 
 
 def test_scipy_says_the_same():
-    special = pytest.importorskip("scipy.special")
+    special = require("scipy.special")
     x = 4 * ordinary((500, 7))
     y = some_labels(x.shape, "classes")
     logs = special.log_softmax(x, axis=1)
@@ -838,7 +839,7 @@ def test_scipy_says_the_same():
 @pytest.mark.parametrize("weighted", [False, True])
 def test_scikit_learn_says_the_same(weighted):
     """Its mean is over the sum of the weights."""
-    metrics = pytest.importorskip("sklearn.metrics")
+    metrics = require("sklearn.metrics")
     x = ordinary((400, 5))
     y = some_labels(x.shape, "classes")
     weight = np.random.default_rng(1).random(400) if weighted else np.ones(400)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from elementwise import UFUNCS
+from optional import require
 
 import fastfinite as ff
 
@@ -38,7 +39,7 @@ def equal(found, right):
 
 @pytest.fixture
 def pd():
-    return pytest.importorskip("pandas")
+    return require("pandas")
 
 
 @every_call
@@ -115,7 +116,7 @@ def test_a_floor_of_pandas_below_0_or_nan_is_named(kind, pd):
 
 @pytest.fixture
 def xr():
-    return pytest.importorskip("xarray")
+    return require("xarray")
 
 
 @every_call
@@ -156,13 +157,13 @@ def test_a_floor_of_xarray_below_0_or_nan_is_named(xr):
 
 @pytest.fixture
 def da():
-    return pytest.importorskip("dask.array")
+    return require("dask.array")
 
 
 @every_call
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dask_arrays_stay_lazy(call, dtype, da):
-    dask = pytest.importorskip("dask")
+    dask = require("dask")
 
     def refuse(*_, **__):
         raise AssertionError("computed too early")
@@ -205,7 +206,7 @@ def test_dask_refuses_what_numpy_refuses(da):
 
 @pytest.fixture
 def torch():
-    return pytest.importorskip("torch")
+    return require("torch")
 
 
 # torch 2.13 knows the old form of __array_wrap__ alone, of which NumPy warns, for its own ufuncs too.

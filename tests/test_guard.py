@@ -12,6 +12,8 @@ from collections import UserDict, namedtuple
 
 import numpy as np
 import pytest
+from optional import require
+from refusals import Unknown, kind_of, refused
 
 import fastfinite as ff
 
@@ -63,14 +65,6 @@ class Broken(Loader):
         raise self.error
 
 
-class Unknown:
-    pass
-
-
-def kind_of(value):
-    return type(value).__name__
-
-
 def drained(loader):
     """The messages of the warnings of an epoch, its summary among them."""
     with warnings.catch_warnings(record=True) as caught:
@@ -79,12 +73,6 @@ def drained(loader):
             pass
     assert all(warning.category is ff.NonFiniteWarning for warning in caught)
     return [str(warning.message) for warning in caught]
-
-
-def refused(call, *arguments):
-    with pytest.raises(ff.NonFiniteError) as caught:
-        call(*arguments)
-    return caught.value
 
 
 # ---- what passes -------------------------------------------------------------------------------------
@@ -950,7 +938,7 @@ def test_without_torch_a_function_has_to_be_given(fail_python):
 
 
 def test_with_torch_its_own_collate_is_the_default():
-    torch = pytest.importorskip("torch")
+    torch = require("torch")
     batch = ff.guarded_collate()([{"x": np.zeros(2)}, {"x": np.ones(2)}])
     assert torch.equal(batch["x"], torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64))
     error = refused(ff.guarded_collate(), [{"x": np.zeros(2)}, {"x": np.array([0.0, inf])}])

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from optional import require
 
 import fastfinite as ff
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+Theirs = require("sklearn.preprocessing").StandardScaler
+parametrize_with_checks = require("sklearn.utils.estimator_checks").parametrize_with_checks
 
-from sklearn.preprocessing import StandardScaler as Theirs
-from sklearn.utils.estimator_checks import parametrize_with_checks
-
-from fastfinite.sklearn import ColumnScaler
+from fastfinite.sklearn import ColumnScaler  # noqa: E402 - it imports scikit-learn
 
 
 @pytest.mark.filterwarnings("ignore")       # scikit-learn's checks warn of what they try
@@ -45,7 +44,7 @@ def test_a_column_that_varies_by_less_than_its_rounding_is_not_called_constant()
 
 
 def test_inf_is_refused_by_the_name_of_its_column():
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pandas = require("pandas")
     frame = pandas.DataFrame({"height": [1.0, 2.0], "age": [3.0, np.inf]})
     with pytest.raises(ff.NonFiniteError, match=r"X \(2 x 2 float64\) has 1 infinite value.*column 1 \('age'\)"):
         ColumnScaler().fit(frame)

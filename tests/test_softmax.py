@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loss_reference import FLOATS, canonical
 from memory import MEGABYTE, peak_of
+from optional import require
 from reference import dtype_of
 from row_reference import MODES, check, check_rows, errors, flush_to_zero, some_rows
 
@@ -192,7 +193,7 @@ def test_nan_of_every_kind_reaches_its_row_alone(call, name):
 
 @every_call
 def test_scipy_says_the_same_of_all_that_is_not_finite(call):
-    special = pytest.importorskip("scipy.special")
+    special = require("scipy.special")
     x = np.array(list(itertools.product([0.0, 1.0, nan, inf, -inf], repeat=4)))
     with np.errstate(all="ignore"):
         right = getattr(special, call.__name__)(x, axis=1)
@@ -202,7 +203,7 @@ def test_scipy_says_the_same_of_all_that_is_not_finite(call):
 @every_call
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2)])
 def test_scipy_says_the_same(call, axis):
-    special = pytest.importorskip("scipy.special")
+    special = require("scipy.special")
     x = ordinary((7, 30, 11), "float64")
     right = getattr(special, call.__name__)(x, axis=axis)
     np.testing.assert_allclose(call(x, axis=axis), right, rtol=1e-13, atol=1e-15)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from elementwise import CALLS, DTYPES, UFUNCS, numbers, operands, pool, same
 from memory import MEGABYTE, peak_of
+from optional import require
 from reference import dtype_of
 
 import fastfinite as ff
@@ -217,7 +218,7 @@ assert ff.sigmoid(small).dtype == np.float32
 
 def test_ml_dtypes_may_be_half_imported_by_another_thread(run_python):
     """A number of somebody else's type makes the loops look for bfloat16; the module may hold no names yet."""
-    pytest.importorskip("numpy._core._rational_tests")
+    require("numpy._core._rational_tests")
     run_python(
         """
 import sys, types

@@ -4,11 +4,13 @@ import multiprocessing
 import pickle
 
 import pytest
+from optional import require
+from refusals import refused
 
 import fastfinite as ff
 
-torch = pytest.importorskip("torch")
-data = pytest.importorskip("torch.utils.data")
+torch = require("torch")
+data = require("torch.utils.data")
 pytestmark = pytest.mark.usefixtures("strict_errors")
 nan, inf = float("nan"), float("inf")
 
@@ -34,21 +36,39 @@ def table(n=6, bad=4, value=nan):
     return data.TensorDataset(x, torch.arange(n))
 
 
-def refused(call, *arguments):
-    with pytest.raises(ff.NonFiniteError) as caught:
-        call(*arguments)
-    return caught.value
-
-
 # ---- workers -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_guards_work_with_workers_after_scans_with_threads(method, run_python):
+# By the names that loader_child.py gives them.
+FEW = ["guards_go_together", "a_bad_sample_is_named_from_inside_a_worker", "a_bad_batch_is_refused_where_it_is_made",
+       "a_bad_sample_of_a_stream_names_the_worker"]
+ALL = [
+    *FEW, "guard_passes_batches_of_workers", "guard_raises_in_the_parent_and_ends_the_workers",
+    "guard_skips_and_keeps_workers", "guard_may_be_left_early", "samples_at_once_are_asked_for_in_a_worker",
+    "a_stream_stays_one", "attributes_of_a_stream_reach_it_in_a_worker", "the_collate_of_torch_is_guarded",
+    "a_guard_may_be_around_guarded_datasets",
+]
+
+
+def with_workers(run_python, method, names):
+    """Run these cases with workers of this kind; each must have come to its end."""
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
-    cases = run_python("containers/loader_child.py", method).splitlines()
-    assert "a_bad_sample_is_named_from_inside_a_worker" in cases and len(cases) >= 4
+    assert run_python("containers/loader_child.py", method, *names).splitlines() == names
+
+
+# Each case starts workers; those that are spawned import PyTorch anew, seconds each.
+@pytest.mark.parametrize(("method", "names"), [("fork", ALL), ("spawn", FEW), ("forkserver", ALL)],
+                         ids=["fork", "spawn", "forkserver"])
+def test_guards_work_with_workers_after_scans_with_threads(method, names, run_python):
+    with_workers(run_python, method, names)
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_pinned_memory_is_scanned(method, run_python):
+    if not getattr(torch, "accelerator", torch.cuda).is_available():
+        pytest.skip("no accelerator, and so no memory to pin")
+    with_workers(run_python, method, ["pinned_memory_is_scanned"])
 
 
 # ---- guard, without workers --------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 """The page on data loaders is true: its examples run, its callbacks work in the frameworks they are for."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+from optional import require
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "data_loaders.md"
@@ -24,8 +24,7 @@ def run_with(run_python):
 
     def run(libraries, code):
         for library in libraries:
-            if importlib.util.find_spec(library) is None:
-                pytest.skip(f"could not import '{library}'")
+            require(library, load=False)
         lenient = "import warnings; warnings.resetwarnings(); warnings.simplefilter('ignore')\n"
         return run_python(lenient + code, **QUIET)
 

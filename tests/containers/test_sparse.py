@@ -5,14 +5,16 @@ import re
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from memory import MEGABYTE, peak_of
+from optional import require
+from refusals import VERDICTS, raised
+from same_as_array import NUMBERS, check_like, check_statistics, mostly_zeros, stored, summed
 
 import fastfinite as ff
 
-sparse = pytest.importorskip("scipy.sparse")
+sparse = require("scipy.sparse")
 
 pytestmark = pytest.mark.usefixtures("strict_errors")
 nan, inf = np.nan, np.inf
@@ -21,24 +23,8 @@ KINDS = [f"{name}_{kind}" for name in FORMATS for kind in ("array", "matrix")]
 DTYPES = ("float32", "float64", "longdouble", "complex64", "complex128", "clongdouble", "bool", "int8", "uint16",
           "int64", "uint64")
 EXACT = ("float32", "float64", "int8", "int64")
-# Sums of these are the same in every order.
-NUMBERS = st.sampled_from([0.0, -0.0, 1.0, -2.0, 70000.0, nan, inf, -inf])
-
-
-def dense_example(dtype="float64", shape=(7, 6), seed=0):
-    """Mostly zeros, with everything else among the rest."""
-    dtype = np.dtype(dtype)
-    rng = np.random.default_rng(seed)
-    if dtype.kind == "b":
-        values = np.array([1])
-    elif dtype.kind in "iu":
-        values = np.array([1, np.iinfo(dtype).max, np.iinfo(dtype).min, 3], dtype)
-    else:
-        values = np.array([1, -2, 7e4, nan, inf, -inf], dtype)
-    if dtype.kind == "c":
-        values = np.append(values, [complex(nan, inf), complex(1, -inf), complex(-inf, inf), complex(7e4, 1)])
-    values = values.astype(dtype)
-    return np.where(rng.random(shape) < 0.4, rng.choice(values, shape), dtype.type(0))
+# Narrow formats, in which sums with this one would be rounded, are not among those of SciPy.
+STORED = {"numbers": (*NUMBERS, 70000.0)}
 
 
 def of_kind(kind, dense):
@@ -68,57 +54,20 @@ def roomy(x, past):
     return x
 
 
-def raised(x, **options):
-    with pytest.raises(ff.NonFiniteError) as caught:
-        ff.check_finite(x, **options)
-    return caught.value
-
-
-def check_like(x, dense, targets=(None, "float16")):
-    """Every answer about `x` is what the oracle says of the dense array."""
-    for allow_nan in (False, True):
-        right = reference.all_finite(dense, allow_nan=allow_nan)
-        assert ff.all_finite(x, allow_nan=allow_nan) is right
-        if right:
-            assert ff.check_finite(x, allow_nan=allow_nan) is x
-        else:
-            error, same = raised(x, allow_nan=allow_nan), raised(dense, allow_nan=allow_nan)
-            assert (error.report.first, error.report.first_kind) == (same.report.first, same.report.first_kind)
-            assert str(error).replace(" sparse)", ")") == str(same)
-    assert ff.has_nan(x) is reference.has_nan(dense) and ff.has_inf(x) is reference.has_inf(dense)
-    found, right = ff.nonfinite(x), reference.nonfinite(dense)
-    assert found.dtype == np.intp and found.shape == right.shape and np.array_equal(found, right)
-    assert np.array_equal(ff.nonfinite(x, limit=2), right[:2])
-    for target in targets:
-        for axis in (None, *range(dense.ndim)):
-            expected = reference.scan(dense, axis=axis, target_dtype=target)
-            reference.check_scan(ff.scan(x, axis=axis, target_dtype=target), expected, axis)
-
-
-def check_statistics(x, dense):
-    """Of small arrays, which are one block of rows, to the last bit."""
-    axes = [None, *range(dense.ndim), *((axis - dense.ndim,) for axis in range(dense.ndim))]
-    for axis in axes:
-        assert ff.column_stats(x, axis=axis) == ff.column_stats(dense, axis=axis), axis
-    stream, right = ff.ColumnStats(), ff.ColumnStats()
-    assert stream.update(x).update(x) == right.update(dense).update(dense)
-    assert stream.mean.tobytes() == right.mean.tobytes() and stream.var.tobytes() == right.var.tobytes()
-
-
 # ---- formats and dtypes ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_format_answers_as_the_dense_array(kind, dtype):
-    dense = dense_example(dtype)
+    dense = mostly_zeros(dtype)
     check_like(of_kind(kind, dense), dense)
 
 
 @pytest.mark.parametrize("dtype", (*EXACT, "bool", "uint64", "longdouble"))
 @pytest.mark.parametrize("kind", KINDS)
 def test_statistics_count_the_zeros_that_are_not_stored(kind, dtype):
-    dense = dense_example(dtype)
+    dense = mostly_zeros(dtype)
     check_statistics(of_kind(kind, dense), dense)
 
 
@@ -153,7 +102,7 @@ def test_the_report_tells_the_dtype_and_that_it_is_sparse():
 
 @pytest.mark.parametrize("block", [(1, 1), (2, 3), (4, 1), (4, 6)])
 def test_blocks_of_any_size_are_read_in_c_order_of_the_whole(block):
-    dense = dense_example(shape=(8, 6))
+    dense = mostly_zeros(shape=(8, 6))
     x = sparse.bsr_array(dense, blocksize=block)
     check_like(x, dense)
     check_statistics(x, dense)
@@ -165,7 +114,7 @@ def test_blocks_of_any_size_are_read_in_c_order_of_the_whole(block):
 @pytest.mark.parametrize("kind", ["coo", "csr", "csc"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_place_that_is_stored_twice_counts_once(dtype, kind):
-    dense = dense_example(dtype, seed=1)
+    dense = mostly_zeros(dtype, seed=1)
     x = duplicated(dense, kind)
     assert x.nnz == 2 * np.count_nonzero(dense)
     check_like(x, dense)
@@ -233,7 +182,7 @@ def test_what_a_diagonal_stores_outside_of_the_array_is_not_looked_at(value):
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
 @pytest.mark.parametrize("bad", [False, True])
 def test_what_lies_behind_the_last_value_is_not_looked_at(kind, past, bad):
-    dense = dense_example() if bad else np.eye(6)
+    dense = mostly_zeros() if bad else np.eye(6)
     x = roomy(kind(dense), past)
     assert np.array_equal(x.toarray(), dense, equal_nan=True)
     check_like(x, dense)
@@ -242,7 +191,7 @@ def test_what_lies_behind_the_last_value_is_not_looked_at(kind, past, bad):
 
 @pytest.mark.parametrize("past", [0, nan])
 def test_nor_where_places_are_stored_twice(past):
-    dense = dense_example()
+    dense = mostly_zeros()
     x = roomy(duplicated(dense, "csr"), past)
     check_like(x, dense)
     check_statistics(x, dense)
@@ -250,7 +199,7 @@ def test_nor_where_places_are_stored_twice(past):
 
 @pytest.mark.parametrize("name", ["csr", "csc"])
 def test_indices_in_any_order_are_put_into_c_order(name):
-    dense = dense_example(seed=3)
+    dense = mostly_zeros(seed=3)
     x = of_kind(f"{name}_array", dense)
     for start, stop in zip(x.indptr, x.indptr[1:]):
         x.indices[start:stop] = x.indices[start:stop][::-1].copy()
@@ -270,7 +219,7 @@ def test_a_zero_that_is_stored_is_a_zero(name):
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 def test_the_width_of_the_indices_does_not_matter(index):
-    dense = dense_example(seed=4)
+    dense = mostly_zeros(seed=4)
     for kind in (sparse.csr_array, sparse.csc_array):
         x = kind(dense)
         x.indices, x.indptr = x.indices.astype(index), x.indptr.astype(index)
@@ -304,7 +253,7 @@ def test_one_dimension(kind, dense):
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 5, 1), (2, 3, 2, 3), (2, 0, 3)])
 def test_many_dimensions(shape):
-    dense = dense_example(shape=shape, seed=5)
+    dense = mostly_zeros(shape=shape, seed=5)
     x = sparse.coo_array(dense)
     assert x.shape == shape
     check_like(x, dense)
@@ -354,7 +303,7 @@ def test_statistics_with_a_policy_for_nan():
 
 
 def test_batches_may_be_sparse_and_dense():
-    dense = dense_example()
+    dense = mostly_zeros()
     stream = ff.ColumnStats().update(dense).update(sparse.csr_array(dense)).update(sparse.coo_array(dense[0]))
     assert stream == ff.ColumnStats().update(dense).update(dense).update(dense[0])
     with pytest.raises(ValueError, match="batch has 3 columns, but the statistics are of 6 columns"):
@@ -364,11 +313,11 @@ def test_batches_may_be_sparse_and_dense():
 def test_complex_numbers_have_no_statistics():
     for kind in KINDS:
         with pytest.raises(TypeError, match="cannot take column statistics of dtype complex128"):
-            ff.column_stats(of_kind(kind, dense_example("complex128")))
+            ff.column_stats(of_kind(kind, mostly_zeros("complex128")))
 
 
 def test_the_axis_is_counted_from_the_end_or_refused():
-    x = sparse.csr_array(dense_example())
+    x = sparse.csr_array(mostly_zeros())
     assert ff.scan(x, axis=-1) == ff.scan(x, axis=1)
     for call in (ff.scan, ff.column_stats):
         with pytest.raises(np.exceptions.AxisError):
@@ -413,7 +362,7 @@ def ask_everything(x):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_of_the_input_is_changed(kind):
-    x = of_kind(kind, dense_example())
+    x = of_kind(kind, mostly_zeros())
     before, held = copy.deepcopy(x), arrays_of(x)
     ask_everything(x)
     for name, array in held.items():
@@ -423,7 +372,7 @@ def test_nothing_of_the_input_is_changed(kind):
 
 @pytest.mark.parametrize("kind", ["coo", "csr", "csc"])
 def test_places_that_are_stored_twice_stay_so(kind):
-    x = duplicated(dense_example(), kind)
+    x = duplicated(mostly_zeros(), kind)
     held = {name: (array, array.copy()) for name, array in arrays_of(x).items()}
     ask_everything(x)
     assert all(arrays_of(x)[name] is array for name, (array, _) in held.items())
@@ -432,7 +381,7 @@ def test_places_that_are_stored_twice_stay_so(kind):
 
 @pytest.mark.parametrize("name", ["csr", "csc", "coo", "bsr", "dia"])
 def test_arrays_that_cannot_be_written_are_read(name):
-    dense = dense_example()
+    dense = mostly_zeros()
     for x in (of_kind(f"{name}_array", dense), *([duplicated(dense, name)] if name in ("csr", "csc", "coo") else [])):
         for array in arrays_of(x).values():
             array.setflags(write=False)
@@ -447,30 +396,14 @@ def test_a_verdict_on_clean_compressed_data_copies_nothing(name, index):
     x = sparse.dia_array((np.ones((1, n)), [0]), shape=(n, n)).asformat(name)
     x.indices, x.indptr = x.indices.astype(index), x.indptr.astype(index)
     assert x.data.nbytes > 7 * MEGABYTE
-    for call in (ff.all_finite, ff.has_nan, ff.has_inf, ff.scan, ff.check_finite):
+    for call in (*VERDICTS, ff.scan, ff.check_finite):
         assert peak_of(lambda call=call: call(x)) < MEGABYTE, call.__name__
 
 
 # ---- at random ---------------------------------------------------------------------------------------
 
 
-@st.composite
-def stored(draw, ndim=2):
-    """A shape, and values with places in it, some of them the same."""
-    shape = draw(st.tuples(*[st.integers(1, 4)] * ndim))
-    places = draw(st.lists(st.tuples(*[st.integers(0, n - 1) for n in shape]), max_size=12))
-    values = draw(st.lists(NUMBERS, min_size=len(places), max_size=len(places)))
-    return shape, np.array(places, int).reshape(-1, ndim), np.array(values, float)
-
-
-def summed(shape, places, values, dtype):
-    dense = np.zeros(shape, dtype)
-    with np.errstate(all="ignore"):
-        np.add.at(dense, tuple(places.T), values.astype(dtype))
-    return dense
-
-
-@given(stored(), st.sampled_from(["float32", "float64", "complex64"]), st.sampled_from(FORMATS))
+@given(stored(**STORED), st.sampled_from(["float32", "float64", "complex64"]), st.sampled_from(FORMATS))
 def test_values_at_random_places_answer_as_their_sums(data, dtype, name):
     shape, places, values = data
     values, dense = values.astype(dtype), summed(*data, dtype)
@@ -488,7 +421,7 @@ def test_values_at_random_places_answer_as_their_sums(data, dtype, name):
         check_statistics(x, dense)
 
 
-@given(stored(ndim=3))
+@given(stored(ndims=(3,), **STORED))
 def test_values_at_random_places_of_three_dimensions_answer_as_their_sums(data):
     shape, places, values = data
     x, dense = sparse.coo_array((values, tuple(places.T)), shape=shape), summed(*data, "float64")

@@ -5,17 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from optional import require
+from refusals import kind_of, refused
 
 import fastfinite as ff
 
-torch = pytest.importorskip("torch")
+torch = require("torch")
 pytestmark = pytest.mark.usefixtures("strict_errors")
 nan, inf = float("nan"), float("inf")
 BOTH = pytest.mark.parametrize("check", [ff.check_parameters, ff.check_gradients])
-
-
-def kind_of(value):
-    return type(value).__name__
 
 
 def model():
@@ -30,12 +28,6 @@ def spoil(tensor, value=nan):
     with torch.no_grad():
         tensor.view(-1)[-1] = value
     return tensor
-
-
-def refused(check, thing, **options):
-    with pytest.raises(ff.NonFiniteError) as caught:
-        check(thing, **options)
-    return caught.value
 
 
 def paths(check, thing):
