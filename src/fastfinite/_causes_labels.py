@@ -10,6 +10,7 @@ import numpy as np
 
 from fastfinite import _formats
 from fastfinite._accepted import Array
+from fastfinite._causes_data import exp_limit
 from fastfinite._diagnosis import Cause
 from fastfinite._report import plural
 
@@ -28,32 +29,61 @@ def rows_cause(code: str, severity: str, where: str, bad: Array, what: str, why:
     return Cause(code, severity, where, what, why, remedy, count=count, share=count / max(len(bad), 1), first=first)
 
 
-def causes_in_labels(y: Array, rows: int, classes: int | None, probabilities: bool) -> Iterator[Cause]:
-    """Causes in labels; `classes` and `probabilities` are what the predictions say of the task, where there are any."""
+# From this share of rows with several labels on, labels of many columns are not one-hot, but several at once.
+_MULTI_LABEL = 0.05
+
+
+def flat(values: Array) -> Array:
+    """A single column as one axis."""
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+
+
+def is_regression(y: Array, p: Array) -> bool:
+    """Whether labels and predictions are of a regression: both beyond [0, 1], and more labels than two."""
+    y, p = flat(y), flat(p)
+    if y.shape != p.shape or y.dtype.kind not in "iuf":
+        return False
+    beyond = [((values < 0) | (values > 1)).any() for values in (y, p)]
+    return bool(all(beyond)) and len(np.unique(y[np.isfinite(y.astype(np.float64))])) > 2
+
+
+def causes_in_labels(
+    y: Array, rows: int, given: Array | None = None, regression: bool = False
+) -> Iterator[Cause]:
+    """Causes in labels; `given` are the predictions, of which the shape says what the task is."""
     if y.shape[:1] != (rows,):
         labels = len(y) if y.ndim else 1
         yield Cause("length", "error", "y", f"{plural(labels, 'label')} for {plural(rows, 'row')} of X",
                     "samples and labels are paired wrongly, or broadcasting pairs each with every other",
                     "keep X and y together when rows are dropped or shuffled", count=abs(labels - rows))
     if y.dtype.kind not in "biuf":
-        yield Cause("text-labels", "error", "y", f"labels are of dtype {y.dtype}, not numbers",
+        yield Cause("text-labels", "error", "y", f"the dtype of the labels is {y.dtype}: they are no numbers",
                     "losses take numbers", "encode them, for example with sklearn.preprocessing.LabelEncoder",
                     count=y.size, share=1.0, first=0)
         return
+    if y.dtype.kind == "b":
+        y = y.astype(np.int8)
     nan = ~np.isfinite(y.astype(np.float64)) if y.dtype.kind == "f" else np.zeros(y.shape, np.bool_)
     if nan.any():
         yield rows_cause("label-nan", "error", "y", _by_row(nan), "of labels that are NaN or inf",
                          "one NaN label makes the mean loss NaN", "drop these rows, or give them weight 0")
-    if y.ndim == 2 and y.shape[1] == 1:
+    column = given is not None and given.ndim == 2 and given.shape[1] == 1
+    if y.ndim == 2 and y.shape[1] == 1 and not column:
         yield Cause("label-shape", "warning", "y", f"shape {y.shape} where losses expect ({len(y)},)",
                     "against predictions of shape (n,) it broadcasts to n x n: the loss is finite and means nothing",
                     "y.ravel()", count=len(y), share=1.0)
-        y, nan = y[:, 0], nan[:, 0]
+    if y.ndim == 1 and len(y) > 1 and column:
+        yield Cause("label-shape", "warning", "y", f"shape {y.shape} against predictions of a column, ({len(y)}, 1)",
+                    "they broadcast to n x n: the loss is finite and means nothing",
+                    "ravel() the predictions", count=len(y), share=1.0)
+    y, nan = flat(y), flat(nan)
     if y.size == 0 or nan.all():
         return
     if y.ndim == 1:
-        yield from _classes(y, ~nan, classes, probabilities)
-    elif y.ndim == 2:
+        several = given is not None and given.ndim == 2 and not column
+        classes = given.shape[1] if given is not None and several else None
+        yield from _classes(y, ~nan, classes, given is not None and not several, regression)
+    elif y.ndim == 2 and not regression:
         yield from _one_hot(y, nan)
 
 
@@ -61,17 +91,23 @@ def _by_row(bad: Array) -> Array:
     return np.asarray(bad.reshape(len(bad), -1).any(axis=1)) if bad.ndim else bad.reshape(1)
 
 
-def _classes(y: Array, present: Array, classes: int | None, probabilities: bool) -> Iterator[Cause]:
+def _classes(
+    y: Array, present: Array, classes: int | None, probabilities: bool, regression: bool
+) -> Iterator[Cause]:
     values = np.unique(y[present])
     shown = "{" + ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "") + "}"
-    if len(values) == 1:
+    if len(values) == 1 and len(y) > 1:
         yield Cause("one-class", "warning", "y", f"every label is {values[0]:g}",
                     "there is nothing to tell apart: accuracy is 1 or 0 whatever is learned, ROC AUC is NaN",
                     "look at how the data were split or filtered", count=len(y), share=1.0, first=0)
-    if probabilities or len(values) == 2:
+    if regression:
+        return
+    # Two classes of more are no matter of a binary loss, nor are two targets of a regression.
+    two = len(values) == 2 and classes is None and bool((values == np.floor(values)).all())
+    if probabilities or two:
         outside = present & ((y < 0) | (y > 1))
         if outside.any():
-            if len(values) == 2:
+            if two:
                 high = values[-1]
                 yield Cause("binary-labels", "error", "y", f"labels are {shown}, not {{0, 1}}",
                             "a binary cross-entropy is unbounded below there, and accuracy against {0, 1} is 0",
@@ -92,7 +128,7 @@ def _classes(y: Array, present: Array, classes: int | None, probabilities: bool)
                              f"of classes outside 0 to {classes - 1}, for which there are {classes} columns",
                              "the loss reads beyond the row: an error, NaN, or a crash on a device",
                              "encode the classes from 0 on, or widen the last layer")
-    elif not whole.any() and _are_classes(values, len(y)) and values[0] == 1:
+    elif not whole.any() and len(values) > 1 and values[0] == 1 and _are_classes(values, len(y)):
         yield Cause("classes-from-one", "warning", "y", f"labels are {shown}",
                     "cross-entropies count classes from 0: the last one does not exist for them", "y - 1",
                     count=len(y), share=1.0, first=0)
@@ -109,43 +145,62 @@ def _one_hot(y: Array, nan: Array) -> Iterator[Cause]:
     inside = ((values >= 0) & (values <= 1)).all(axis=1) & ~nan.any(axis=1)
     if not inside.any() or inside.mean() < 0.9:      # several targets, not classes
         return
-    off = inside & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE)
-    # Where most rows are off, several labels of a row may be true at once.
-    if off.any() and off.mean() < 0.5:
+    off, several = inside & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE), values.sum(axis=1) > 1.5
+    # Where many rows have several labels, or most are off, they may be true at once.
+    if off.any() and off.mean() < 0.5 and several.mean() < _MULTI_LABEL:
         yield rows_cause("one-hot", "error", "y", off, "of one-hot labels that do not sum to 1",
                          "a cross-entropy weighs these rows wrongly, and a row of zeros not at all",
                          "encode them again; fastfinite.cross_entropy takes classes as they are")
 
 
-def causes_in_probabilities(p: Array, y: Array | None) -> Iterator[Cause]:
-    """Causes in predicted probabilities."""
+def causes_in_probabilities(p: Array, y: Array | None, regression: bool = False) -> Iterator[Cause]:
+    """Causes in predicted probabilities, or in the predictions of a regression."""
     values = p.astype(np.float64)
     bad = ~np.isfinite(values)
     if bad.any():
         yield rows_cause("prediction-nan", "error", "y_pred", _by_row(bad), "of predictions that are NaN or inf",
                          "the loss of these rows is NaN, and their accuracy 0",
                          "look for the NaN in the data and the parameters (fastfinite.check_parameters)")
-    outside = (values < 0) | (values > 1)
+    if regression:
+        return
+    outside = ~bad & ((values < 0) | (values > 1))
     if outside.any():
         yield rows_cause("probability-range", "error", "y_pred", _by_row(outside),
                          "of predictions outside [0, 1]", "the log of a negative number is NaN",
                          "if these are logits, pass them as logits=, and use a loss of logits")
-    elif values.ndim == 2 and values.shape[1] > 1:
+    elif values.ndim == 2 and values.shape[1] > 1 and not _multi_label(y, values):
         off = ~bad.any(axis=1) & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE)
         if off.any():
             yield rows_cause("probability-sum", "warning", "y_pred", off, "of probabilities that do not sum to 1",
                              "they are no distribution: the cross-entropy has no lower bound of 0",
                              "fastfinite.softmax of the logits")
-    yield from _certain(values, y)
+    yield from _certain(flat(values), None if y is None else flat(y))
+
+
+def _multi_label(y: Array | None, p: Array) -> bool:
+    """Whether labels of the shape of the predictions are not one of each row."""
+    if y is None or y.shape != p.shape or y.dtype.kind not in "biuf":
+        return False
+    off = np.abs(y.astype(np.float64).sum(axis=1) - 1) > _SUM_TOLERANCE
+    return bool(off.mean() >= _MULTI_LABEL) if len(off) else False
 
 
 def _certain(p: Array, y: Array | None) -> Iterator[Cause]:
-    if p.ndim == 2 and p.shape[1] == 1:
-        p = p[:, 0]
-    if p.ndim == 2 and y is not None and y.ndim == 1 and len(y) == len(p) and _whole_in(y, p.shape[1]):
-        wrong = p[np.arange(len(p)), y.astype(np.intp)] == 0
-    elif p.ndim == 1 and y is not None and y.shape == p.shape:
+    remedy = "use the loss of logits (fastfinite.binary_cross_entropy_with_logits), or a floor"
+    if y is not None and y.dtype.kind not in "biuf":
+        return
+    if p.ndim == 2 and y is not None and y.ndim == 1 and len(y) == len(p):
+        classes = y.astype(np.float64)
+        rows = np.flatnonzero((classes >= 0) & (classes < p.shape[1]) & (classes == np.floor(classes)))
+        wrong = np.zeros(len(p), np.bool_)
+        wrong[rows] = p[rows, classes[rows].astype(np.intp)] == 0
+        remedy = "use the loss of logits (fastfinite.cross_entropy)"
+    elif p.ndim in (1, 2) and y is not None and y.shape == p.shape:
         wrong = ((p == 0) & (y > 0)) | ((p == 1) & (y < 1))
+        if p.ndim == 2:
+            one_of_many = not _multi_label(y, p)
+            wrong = (((p == 0) & (y > 0)) if one_of_many else wrong).any(axis=1)
+            remedy = "use the loss of logits (fastfinite.cross_entropy)" if one_of_many else remedy
     else:
         certain = (p == 0) | (p == 1)
         if p.ndim == 1 and y is None and certain.any():
@@ -155,12 +210,7 @@ def _certain(p: Array, y: Array | None) -> Iterator[Cause]:
         return
     if wrong.any():
         yield rows_cause("log-of-zero", "error", "y_pred", wrong, "certain and wrong: probability 0 for the true label",
-                         "log(0) is -inf, so the mean loss is inf, and NaN after the backward pass",
-                         "use the loss of logits (fastfinite.binary_cross_entropy_with_logits), or a floor")
-
-
-def _whole_in(y: Array, classes: int) -> bool:
-    return y.dtype.kind in "iu" and bool(((y >= 0) & (y < classes)).all())
+                         "log(0) is -inf, so the mean loss is inf, and NaN after the backward pass", remedy)
 
 
 def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
@@ -178,7 +228,7 @@ def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
         yield Cause("equal-logits", "warning", "logits", f"every logit is {finite[0]:g}",
                     "the model says the same of every sample: a dead layer, or weights that are all equal",
                     "look at the initialization and the learning rate", count=finite.size, share=1.0, first=0)
-    edge = math.log(float(target.overflow_limit()[0]))
+    edge = exp_limit(target)
     over = _by_row(np.where(bad, 0, values) > edge)
     if over.any():
         yield rows_cause("exp-overflow", "warning", "logits", over, f"of logits above {edge:.3g}",
@@ -188,29 +238,31 @@ def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
 
 
 def _saturated(values: Array, bad: Array, target: _formats.Format) -> Iterator[Cause]:
+    if values.ndim > 2:
+        return
     # Of one logit the gradient is s(z) * s(-z); of several, what is left of the others beside the largest.
     if values.ndim == 2 and values.shape[1] > 1:
         top = np.sort(np.where(bad, -np.inf, values), axis=1)[:, -2:]
         with np.errstate(all="ignore"):
             margin = top[:, 1] - top[:, 0]
     else:
-        margin = np.abs(np.where(bad, 0, values)).reshape(len(values))
+        margin = np.abs(np.where(flat(bad), 0, flat(values)))
     edge = target.mantissa * math.log(2)
-    flat = margin > edge
-    share = float(flat.mean()) if len(flat) else 0.0
+    beyond = margin > edge
+    share = float(beyond.mean()) if len(beyond) else 0.0
     if share >= _SATURATED:
-        yield rows_cause("saturated", "warning", "logits", flat,
+        yield rows_cause("saturated", "warning", "logits", beyond,
                          f"({share:.0%}) saturated: {edge:.3g} or more from undecided",
                          f"the gradient there is below the epsilon of {target.name}: these samples teach nothing",
                          "lower the learning rate or the scale of the inputs, and clip gradients")
 
 
-def causes_in_loss(y: Array, p: Array | None, logits: Array | None) -> Iterator[Cause]:
+def causes_in_loss(y: Array, p: Array | None, logits: Array | None, regression: bool = False) -> Iterator[Cause]:
     """The rows of which the loss is NaN or inf, and by which term."""
     where, values = ("y_pred", p) if logits is None else ("logits", logits)
     if values is None:
         return
-    scores = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    y, scores = flat(y), flat(values)
     if scores.ndim != 1 or y.shape != scores.shape or y.dtype.kind not in "biuf":
         return
     labels, scores = y.astype(np.float64), scores.astype(np.float64)
@@ -218,7 +270,9 @@ def causes_in_loss(y: Array, p: Array | None, logits: Array | None) -> Iterator[
         ("the label is NaN", np.isnan(labels)),
         ("the prediction is NaN", np.isnan(scores)),
     ]
-    if logits is None:
+    if regression:
+        pass
+    elif logits is None:
         terms += [
             ("y * log(p) with p = 0", (scores == 0) & (labels > 0)),
             ("(1 - y) * log(1 - p) with p = 1", (scores == 1) & (labels < 1)),

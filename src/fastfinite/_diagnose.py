@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -18,9 +19,11 @@ from fastfinite._causes_labels import (
     causes_in_logits,
     causes_in_loss,
     causes_in_probabilities,
+    is_regression,
     rows_cause,
 )
 from fastfinite._diagnosis import Cause, Diagnosis
+from fastfinite._report import plural
 from fastfinite._statistics import stats_of
 
 
@@ -98,7 +101,14 @@ def diagnose(
         remedy  drop the column, or scale with fastfinite.standardize, which makes it 0
     """
     target = _formats.of_name(target_dtype, "target_dtype")
-    opened, shape = _opened(X)
+    with np.errstate(all="ignore"):
+        return _diagnosed(X, y, y_pred, logits, target, columns)
+
+
+def _diagnosed(
+    x: Any, y: Any, y_pred: Any, logits: Any, target: _formats.Format, columns: Iterable[object] | None
+) -> Diagnosis:
+    opened, shape = _opened(x)
     known = _columns(opened)
     if columns is not None:
         known.stats.name_columns(columns)
@@ -109,27 +119,20 @@ def diagnose(
     scores = None if logits is None else _numbers(logits, "logits")
     for name, values in (("y_pred", probabilities), ("logits", scores)):
         if values is not None and values.shape[:1] != (known.rows,):
-            causes.append(Cause("length", "error", name, f"shape {values.shape} for {known.rows} rows of X",
+            causes.append(Cause("length", "error", name, f"shape {values.shape} for {plural(known.rows, 'row')} of X",
                                 "predictions and samples are paired wrongly, or broadcast against each other",
                                 "predict for the same rows"))
+    regression = labels is not None and scores is None and probabilities is not None and is_regression(
+        labels, probabilities)
     if labels is not None:
-        causes += causes_in_labels(labels, known.rows, *_task(probabilities, scores))
+        causes += causes_in_labels(labels, known.rows, probabilities if scores is None else scores, regression)
     if probabilities is not None:
-        causes += causes_in_probabilities(probabilities, labels)
+        causes += causes_in_probabilities(probabilities, labels, regression)
     if scores is not None:
         causes += causes_in_logits(scores, target)
     if labels is not None:
-        causes += causes_in_loss(labels, probabilities, scores)
+        causes += causes_in_loss(labels, probabilities, scores, regression)
     return Diagnosis(causes, shape, target.name, known.stats.not_scanned)
-
-
-def _task(probabilities: Array | None, scores: Array | None) -> tuple[int | None, bool]:
-    """How many classes the predictions are for, and whether they are for a binary loss."""
-    given = probabilities if scores is None else scores
-    if given is None:
-        return None, False
-    several = given.ndim == 2 and given.shape[1] > 1
-    return (given.shape[1], False) if several else (None, True)
 
 
 def _read(x: Any, name: str) -> Any:
@@ -147,6 +150,8 @@ def _opened(x: Any) -> tuple[Input, tuple[int, ...]]:
     opened = accept(_read(x, "X"))
     if isinstance(opened, Remote):
         opened = opened.fetch()
+    if isinstance(opened, Frame) and len(opened.shape) == 1:
+        opened = as_array(opened)
     shape = opened.shape
     if not shape:
         raise ValueError("X must have rows; it is a single number")
@@ -172,7 +177,10 @@ def _columns(opened: Input) -> Columns:
                   if 0 <= i - origin[1] < accepted.shape[1]]
         return values[0] if len(values) == 1 else np.concatenate(values)
 
-    return Columns(stats, data.shape[0], column)
+    positions = None
+    if isinstance(opened, Frame):
+        positions = [i for i in range(opened.shape[1]) if i not in set(opened.unscanned)]
+    return Columns(stats, data.shape[0], column, positions)
 
 
 def _values(accepted: Accepted, i: int) -> Array:
@@ -211,19 +219,26 @@ def _bad_rows(columns: Columns) -> Iterator[Cause]:
 
 
 def _numbers(x: Any, name: str) -> Array:
-    """Labels or predictions as an array, a column of a frame as one axis."""
+    """Labels or predictions as an array, a column of a frame as one axis; labels that are no numbers as they are."""
     x = _read(x, name)
     try:
         accepted = as_array(accept(x))
     except TypeError:
-        text: Array = np.asarray(x)
-        if name == "y" and text.dtype.kind in "SUTO":       # which is a cause, not an error of the call
-            return text
-        raise
-    if accepted.is_raw and accepted.format is not None:
-        return _formats.values_of_bits(accepted.array, accepted.format)
-    if accepted.mask is None:
-        return accepted.array
-    values = as_floats(accepted.array)
-    values[accepted.mask] = np.nan
+        values: Array = np.asarray(x)
+        if values.ndim == 0 or (values.dtype.kind not in "biuf" and name != "y"):
+            raise
+    else:
+        values = accepted.array
+        if accepted.is_raw and accepted.format is not None:
+            values = _formats.values_of_bits(values, accepted.format)
+        if accepted.mask is not None and values.dtype.kind in "biuf":
+            values = as_floats(values)
+            values[accepted.mask] = np.nan
+    if values.dtype.kind == "O" and not any(isinstance(value, (str, bytes)) for value in values.flat):
+        with contextlib.suppress(TypeError, ValueError):
+            values = as_floats(values)
+    if values.ndim == 0:
+        raise ValueError(f"{name} must have rows; it is a single number")
+    if values.dtype.kind not in "biuf" and name != "y":     # of labels that is a cause, not an error of the call
+        raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
     return values
