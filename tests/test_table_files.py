@@ -3,15 +3,13 @@
 import datetime
 import decimal
 import gzip
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import file_fuzz
 import numpy as np
 import pytest
+from file_checks import LINUX, peak_of
 
 pyarrow = pytest.importorskip("pyarrow")
 import pyarrow.csv as arrow_csv  # noqa: E402
@@ -21,40 +19,8 @@ import pyarrow.parquet as parquet  # noqa: E402
 from fastfinite import _files  # noqa: E402
 from fastfinite._cli import main  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 NAN, INF = np.nan, np.inf
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-@pytest.fixture(autouse=True)
-def in_tmp_path(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def check(capsys):
-    """Run with --json: exit code, entries by name (a list where a name occurs twice)."""
-
-    def check(*arguments):
-        code = main(["check", "--json", *arguments])
-        out, err = capsys.readouterr()
-        assert err == ""
-        entries = json.loads(out)["arrays"]
-        names = [entry["name"] for entry in entries]
-        return code, dict(zip(names, entries)) if len(set(names)) == len(names) else entries
-
-    return check
-
-
-@pytest.fixture
-def lines(capsys):
-    """Run as text: exit code, lines of stdout without the summary, of stderr."""
-
-    def lines(*arguments):
-        code = main(["check", *arguments])
-        out, err = capsys.readouterr()
-        return code, out.splitlines()[:-1], err.splitlines()
-
-    return lines
 
 
 def write_parquet(table, name="x.parquet", **options):
@@ -396,22 +362,6 @@ def test_what_pandas_writes(check):
 
 
 # ------------------------------------------------------------------------------------------------ memory, damage
-
-MEASURED = """
-import sys, file_fuzz
-from fastfinite._cli import main
-code = main(["check", "--quiet", *sys.argv[1:]])
-print(file_fuzz.peak_megabytes(), code)
-"""
-
-
-def peak_of(*arguments):
-    """Megabytes that a process takes to check files, and its exit code."""
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    child = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=True,
-                           env={**os.environ, "PYTHONPATH": path})
-    return [int(word) for word in child.stdout.split()[-2:]]
-
 
 @LINUX
 @pytest.mark.parametrize("name", ["x.parquet", "x.arrow", "lz4.arrow", "x.csv", "x.csv.gz"])

@@ -57,7 +57,8 @@ class FileArray(NamedTuple):
     blocks : callable
         Reads it: yields blocks that together cover the array once. To be called before the reader goes on.
     format : str or None
-        The number format of `dtype` as raw bits, where NumPy does not have it.
+        The number format, where NumPy does not have it: `dtype` has its raw bits, or is no matter where all values of
+        the format are finite.
     gaps : bool
         Values may be missing, so that even integers have to be read.
     """
@@ -178,6 +179,9 @@ READERS: dict[str, tuple[str, str]] = {
     ".parquet": ("_read_arrow", "read_parquet"),
     ".feather": ("_read_arrow", "read_ipc"),
     ".arrow": ("_read_arrow", "read_ipc"),
+    ".safetensors": ("_read_safetensors", "read_safetensors"),
+    ".pt": ("_read_torch", "read_torch"),
+    ".pth": ("_read_torch", "read_torch"),
 }
 
 
@@ -348,10 +352,12 @@ def arrays_of(source: Source) -> Iterator[Item]:
         yield problem_of(error)
 
 
-def mapped(file: IO[bytes], start: int, shape: Index, dtype: DType, fortran: bool = False) -> Iterator[Block]:
-    """The blocks of an array that lies in a file as it would in memory."""
+def mapped(
+    file: IO[bytes], start: int, shape: Index, dtype: DType, fortran: bool = False, limit: int | None = None
+) -> Iterator[Block]:
+    """The blocks of an array that lies in a file as it would in memory, of `limit` bytes, or MAPPED_BLOCK."""
     position = start
-    for origin, extent in boxes(shape, dtype.itemsize, fortran, MAPPED_BLOCK):
+    for origin, extent in boxes(shape, dtype.itemsize, fortran, limit or MAPPED_BLOCK):
         nbytes = math.prod(extent) * dtype.itemsize
         # One window at a time keeps the resident memory of this process as small as the block.
         before = position % mmap.ALLOCATIONGRANULARITY

@@ -15,7 +15,7 @@ import numpy as np
 from fastfinite import _inputs, _slow, _tally
 from fastfinite._accepted import Accepted, Array, fields_of, of_array
 from fastfinite._files import Block, FileArray, FileTable, Index, Problem, Values
-from fastfinite._formats import Format
+from fastfinite._formats import FINITE_BY_TYPE, Format
 from fastfinite._report import ScanReport
 
 # scan(axis=0) needs memory for each column, so wide blocks are counted so many columns at a time.
@@ -99,16 +99,20 @@ def _empty_report(array: FileArray, target: Format | None) -> ScanReport:
             f"raw bytes of unknown meaning (dtype {array.dtype}; NumPy saves bfloat16 and 8-bit floats so): "
             "scan them in Python with fastfinite.scan(x, dtype='bfloat16')"
         )
-    report = _inputs.report(of_array(np.empty(0, array.dtype), array.format), target, None)
-    report.shape = array.shape
+    report = _inputs.report(_nothing_of(array), target, None)
+    report.shape, report.dtype = array.shape, array.format or report.dtype
     return report
+
+
+def _nothing_of(array: FileArray) -> Accepted:
+    bits = None if array.format in FINITE_BY_TYPE else array.format
+    return of_array(np.empty(0, array.dtype), bits)
 
 
 def _finite_by_type(array: FileArray, target: Format | None) -> bool:
     if array.gaps:
         return False
-    empty = of_array(np.empty(0, array.dtype), array.format)
-    return empty.how == "finite" and _slow.integer_limit(array.dtype, target) is None
+    return _nothing_of(array).how == "finite" and _slow.integer_limit(array.dtype, target) is None
 
 
 def _add_columns(
