@@ -60,9 +60,10 @@ def faults_of(folder, originals, suffix):
         results = [json.loads(line) for line in child.stdout.splitlines()]
         for name, result in zip(names, results):
             faults += [f"{name}: {fault}" for fault in result]
-        names = names[len(results) :]
-        if names:
-            faults.append(f"{names.pop(0)}: the process ended with {child.returncode}: {child.stderr[-2000:]}")
+        where = names[len(results)] if len(results) < len(names) else "at exit"
+        names = names[len(results) + 1 :]
+        if child.returncode:
+            faults.append(f"{where}: the process ended with {child.returncode}: {child.stderr[-2000:]}")
     return faults
 
 
@@ -96,13 +97,11 @@ def peak_megabytes():
 
 
 def main(names):
-    """Check files in this process."""
+    """Check files in this process, and print a line of faults for each; one that is missing ended the process."""
     for name in names:
         faults = _check(name)
         if sys.platform == "linux" and peak_megabytes() > _MEGABYTES:
-            faults.append(f"{peak_megabytes()} MB")
-            print(json.dumps(faults), flush=True)
-            sys.exit("too much memory")     # the next file gets a process of its own
+            sys.exit(f"{peak_megabytes()} MB")      # the next file gets a process of its own
         print(json.dumps(faults), flush=True)
 
 

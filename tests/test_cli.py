@@ -18,7 +18,7 @@ from fastfinite import _files, _progress
 from fastfinite._cli import main
 
 NAN, INF = np.nan, np.inf
-KNOWN = ", ".join(_files.READERS)
+KNOWN = _files.known()
 EXAMPLES = Path(__file__).parent.parent / "examples"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and terminals of POSIX")
 FULL = Path("/dev/full")

@@ -16,7 +16,7 @@ from fastfinite import _files, _formats, _read_numpy, _scan_files
 from fastfinite._files import Problem
 
 NAN, INF = np.nan, np.inf
-KNOWN = ", ".join(_files.READERS)
+KNOWN = _files.known()
 
 
 def items_of(path):

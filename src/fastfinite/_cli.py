@@ -68,7 +68,7 @@ def _add_check(commands: Any) -> None:
         help="find nan and inf in files",
         description="Find nan and inf in files, at the speed of the disk or of memory.",
         epilog="Exit code: 0 all clean, 1 findings, 2 something could not be read or scanned. "
-        f"File types: {', '.join(_files.READERS)}. Nothing is ever unpickled.",
+        f"File types: {_files.known()}. Nothing is ever unpickled.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=_check.check)

@@ -182,7 +182,12 @@ READERS: dict[str, tuple[str, str]] = {
     ".safetensors": ("_read_safetensors", "read_safetensors"),
     ".pt": ("_read_torch", "read_torch"),
     ".pth": ("_read_torch", "read_torch"),
+    ".h5": ("_read_hdf5", "read_hdf5"),
+    ".hdf5": ("_read_hdf5", "read_hdf5"),
 }
+# Folders that are one thing: those of this suffix, or that hold one of these files.
+ZARR_SUFFIX = ".zarr"
+ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
 
 
 def _reader(suffix: str) -> Reader:
@@ -269,7 +274,7 @@ def _matches(path: str) -> list[str]:
 
 def _expand(path: str) -> tuple[list[Source], int]:
     try:
-        if not os.path.isdir(path):
+        if not os.path.isdir(path) or _is_zarr(path):
             return [_source(path)], 0
     except ValueError as error:     # a NUL in the path
         return [_failed(path, reason_of(error))], 0
@@ -278,12 +283,12 @@ def _expand(path: str) -> tuple[list[Source], int]:
     for entry in _walk(path, set()):
         if isinstance(entry, Source):
             sources.append(entry)
-        elif suffix_of(entry) in READERS:
+        elif suffix_of(entry) in READERS or os.path.isdir(entry):
             sources.append(_source(entry))
         else:
             skipped += 1
     if not sources:
-        sources.append(_failed(path, f"no file in this folder is of a known type ({_known()})"))
+        sources.append(_failed(path, f"no file in this folder is of a known type ({known()})"))
     return sources, skipped
 
 
@@ -296,6 +301,9 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Source]:
             if not (path is folder or os.path.isdir(path)):
                 yield path
                 continue
+            if path is not folder and _is_zarr(path):
+                yield path
+                continue
             status = os.stat(path)
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
@@ -305,21 +313,33 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Source]:
 
 
 def _source(path: str) -> Source:
-    """A file that is there, is a regular one, and has a suffix that is known."""
+    """A file that is there, is a regular one, and has a suffix that is known; or a folder of zarr."""
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
         return _failed(path, "no file matches this pattern" if glob.has_magic(path) else reason_of(error))
     except (OSError, ValueError) as error:
         return _failed(path, reason_of(error))
+    if stat.S_ISDIR(status.st_mode):
+        return Source(path, _size_of_folder(path))
     if not stat.S_ISREG(status.st_mode):        # opening a named pipe would wait for ever
         return _failed(path, "not a regular file")
     if suffix_of(path) not in READERS:
-        problem = Problem(None, "not scanned", f"the type of this file is not known by its name (known: {_known()})")
+        problem = Problem(None, "not scanned", f"the type of this file is not known by its name (known: {known()})")
         return Source(path, 0, problem)
     if status.st_size == 0:
         return _failed(path, "the file is empty (0 bytes)")
     return Source(path, status.st_size)
+
+
+def _is_zarr(folder: str) -> bool:
+    return suffix_of(folder.rstrip(os.sep)) == ZARR_SUFFIX or any(
+        os.path.exists(os.path.join(folder, mark)) for mark in ZARR_MARKS
+    )
+
+
+def _size_of_folder(folder: str) -> int:
+    return sum(os.lstat(os.path.join(path, name)).st_size for path, _, names in os.walk(folder) for name in names)
 
 
 def _failed(path: str, reason: str) -> Source:
@@ -333,8 +353,8 @@ def suffix_of(path: str) -> str:
     return os.path.splitext(rest)[1] + suffix if suffix == ".gz" else suffix
 
 
-def _known() -> str:
-    return ", ".join(READERS)
+def known() -> str:
+    return ", ".join([*READERS, ZARR_SUFFIX])
 
 
 # ------------------------------------------------------------------------------------------------ reading files
@@ -346,6 +366,11 @@ def arrays_of(source: Source) -> Iterator[Item]:
         yield source.problem
         return
     try:
+        if os.path.isdir(source.path):
+            from fastfinite._read_zarr import read_zarr
+
+            yield from read_zarr(source.path, source.size)
+            return
         with open(source.path, "rb") as file:
             yield from _reader(suffix_of(source.path))(file, os.fstat(file.fileno()).st_size)
     except Exception as error:      # damaged files make readers raise nearly anything

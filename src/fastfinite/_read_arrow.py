@@ -17,6 +17,7 @@ from fastfinite._threads import get_num_threads
 _SIDE_BY_SIDE = 256
 _BUFFER = 1 << 16
 _MOST_ROWS = 1 << 16
+_MOST_RAGGED_ROWS = 1 << 10
 # Bytes of an Arrow file between two points where its pages are given back.
 _HELD = 32 << 20
 
@@ -79,10 +80,11 @@ def _parquet_blocks(opened: Any, fields: _Fields) -> Iterator[TableBlock]:
         for start in range(0, len(fields.scanned), _SIDE_BY_SIDE):
             taken = fields.scanned[start : start + _SIDE_BY_SIDE]
             columns = [i for number in taken for i in stored[number]]
+            ragged = any("[]" in fields.leaves[i].column.name for i in columns)
             done = 0
             # By position: names may occur twice, or hold dots.
             batches = opened.reader.iter_batches(
-                _rows_at_once(about, columns), row_groups=[group], column_indices=columns,
+                _rows_at_once(about, len(columns), ragged), row_groups=[group], column_indices=columns,
                 use_threads=get_num_threads() > 1,
             )
             share = len(taken) / len(fields.scanned) / max(1, opened.metadata.num_rows)
@@ -107,11 +109,13 @@ def _stored_columns(opened: Any, fields: _Fields) -> list[list[int]]:
     return [list(range(start, end)) for start, end in zip(fields.first_leaf, ends)]
 
 
-def _rows_at_once(about: Any, columns: list[int]) -> int:
-    """So many rows that a block has a few megabytes; what lists hold is counted by the values that are announced."""
-    values = sum(about.column(i).num_values for i in columns)
-    each = max(1, values // max(1, about.num_rows))
-    return int(min(_MOST_ROWS, max(1, _files.STREAM_BLOCK // (8 * each))))
+def _rows_at_once(about: Any, columns: int, ragged: bool) -> int:
+    """So many rows that a block has a few megabytes.
+
+    How many values the lists of a column hold is written in its metadata, but pyarrow aborts where these are damaged.
+    """
+    each = 8 * columns + max(0, about.total_byte_size) // max(1, about.num_rows)
+    return int(min(_MOST_RAGGED_ROWS if ragged else _MOST_ROWS, max(1, _files.STREAM_BLOCK // each)))
 
 
 # ------------------------------------------------------------------------------------------------ Arrow IPC
