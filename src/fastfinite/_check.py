@@ -16,8 +16,18 @@ from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
 from fastfinite._report import KINDS, ScanReport, describe
 from fastfinite._scan_files import COLUMN_COUNTS, Scanned
-from fastfinite._terminal import PLAIN, RED, YELLOW, complain, flush, in_colour, printable, shown, write
-from fastfinite._version import __version__
+from fastfinite._terminal import (
+    PLAIN,
+    RED,
+    YELLOW,
+    complain,
+    flush_stdout,
+    in_colour,
+    printable,
+    shown,
+    write,
+    write_object,
+)
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
 # What --allow-nan lets pass.
@@ -229,7 +239,7 @@ class _TextOutput:
             if entry.code == CLEAN:     # text, in which there is nothing to find
                 self._line(f"{where}: {reason}")
                 return
-            flush(sys.stdout)      # keeps the order where both streams go to one place
+            flush_stdout()      # keeps the order where both streams go to one place
             complain(f"{where}: {reason}")
             return
         colour = RED if entry.status == "non-finite" else YELLOW if entry.code == FAILED else None
@@ -244,7 +254,7 @@ class _TextOutput:
     def finish(self, summary: Summary) -> None:
         if not (self._quiet and summary.code == CLEAN):
             self._line(str(summary))
-        flush(sys.stdout)
+        flush_stdout()
 
     def _line(self, text: str, colour: str | None = None) -> None:
         text = printable(text)
@@ -263,12 +273,7 @@ class _JsonOutput:
             self._arrays.append(json.dumps(_json_entry(entry, self._allow_nan), allow_nan=False))
 
     def finish(self, summary: Summary) -> None:
-        # An array a line: one object all the same, and one that can be read and compared by eye.
-        write(f'{{"version": {json.dumps(__version__)}, "arrays": [')
-        for number, line in enumerate(self._arrays, 1):
-            write(line if number == len(self._arrays) else line + ",")
-        write(f'], "summary": {json.dumps(summary.to_dict(), allow_nan=False)}}}')
-        flush(sys.stdout)
+        write_object("arrays", self._arrays, {"summary": summary.to_dict()})
 
 
 def _json_entry(entry: Entry, allow_nan: bool) -> dict[str, Any]:

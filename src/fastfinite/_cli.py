@@ -1,8 +1,8 @@
-"""The command line: ``fastfinite check PATH...``.
+"""The command line: ``fastfinite check PATH...`` and ``fastfinite stats PATH...``.
 
-Results go to stdout, one line an array; what could not be scanned goes to stderr, one line each, as with grep. With
-``--json`` everything is in one object on stdout. The exit code is 0 for all clean, 1 for findings, 2 where something
-could not be read or scanned, whatever else was found.
+Results go to stdout, those of `check` a line for each array or column; what could not be scanned goes to stderr, one
+line each, as with grep. With ``--json`` everything is in one object on stdout. The exit code is 0 for all clean, 1 for
+findings, 2 where something could not be read or scanned, whatever else was found.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import Any
 
-from fastfinite import _check, _files, _formats
+from fastfinite import _check, _files, _formats, _stats_command
 from fastfinite._check import CLEAN, FAILED
 from fastfinite._formats import Format
 from fastfinite._terminal import OutputError, abandon_stdout, complain, flush
@@ -48,6 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastfinite {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands)
+    _add_stats(commands)
     return parser
 
 
@@ -72,9 +73,8 @@ def _add_check(commands: Any) -> None:
         allow_abbrev=False,
     )
     parser.set_defaults(run=_check.check)
+    _add_paths(parser)
     add = parser.add_argument
-    add("paths", nargs="+", metavar="PATH", help="file, folder (searched whole) or pattern such as 'data/**/*.npy'")
-    add("--json", action="store_true", help="print one JSON object")
     add("--columns", action="store_true", help="list the bad columns of two-dimensional arrays")
     add("--allow-nan", action="store_true", help="nan is no finding, inf is")
     add(
@@ -82,8 +82,34 @@ def _add_check(commands: Any) -> None:
         help="find also finite values that become inf when cast to float16, float32, bfloat16, ...",
     )
     add("--quiet", action="store_true", help="print only what is not clean")
-    add("--threads", type=_threads_argument, metavar="N", help="use at most N threads")
-    add(
+    _add_running(parser)
+
+
+def _add_stats(commands: Any) -> None:
+    parser = commands.add_parser(
+        "stats",
+        help="count, range, mean and standard deviation of columns in files",
+        description="Print count, range, mean and standard deviation of the columns of tables and arrays in files. The "
+        "columns of an array are its last axis; an array of one axis is one column.",
+        epilog="Exit code: 0, or 2 where something could not be read. "
+        f"File types: {_files.known()}. Nothing is ever unpickled.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_stats_command.stats)
+    _add_paths(parser)
+    _add_running(parser)
+
+
+def _add_paths(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="file, folder (searched whole) or pattern such as 'data/**/*.npy'"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_threads_argument, metavar="N", help="use at most N threads")
+    parser.add_argument(
         "--progress", choices=("auto", "always", "never"), default="auto",
         help="progress bar: on a terminal after a second (default), always, never",
     )

@@ -61,7 +61,7 @@ def scan_array(
     Exception
         Whatever the reader raises on damaged data.
     """
-    whole = _empty_report(array, target_dtype)
+    whole = empty_report(array, target_dtype)
     by_column: dict[str, Array] | None = {} if columns and len(array.shape) == 2 else None
     if _finite_by_type(array, target_dtype):
         whole.size = math.prod(array.shape)
@@ -90,7 +90,7 @@ def accepted_block(block: Block, form: str | None) -> Accepted:
     return accepted._replace(mask=block.missing, nulls=True)
 
 
-def _empty_report(array: FileArray, target: Format | None) -> ScanReport:
+def empty_report(array: FileArray, target: Format | None) -> ScanReport:
     """The report of an array of which nothing has been read; refuses the dtypes that cannot be."""
     if array.dtype.hasobject:
         raise TypeError("it holds pickled Python objects, and nothing is ever unpickled")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
-from typing import IO
+from typing import IO, Any
+
+from fastfinite._version import __version__
 
 RED, YELLOW, PLAIN = "\033[31m", "\033[33m", "\033[0m"
 
@@ -58,6 +61,21 @@ def complain(text: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):      # nobody is left to be told
             print(f"fastfinite: {printable(text)}", file=sys.stderr)
+
+
+def flush_stdout() -> None:
+    """Write out what stdout holds back."""
+    flush(sys.stdout)
+
+
+def write_object(key: str, lines: list[str], rest: dict[str, Any]) -> None:
+    """Write one JSON object, of a list of objects that are JSON already, and of others."""
+    # An entry a line: one object all the same, and one that can be read and compared by eye.
+    write(f'{{"version": {json.dumps(__version__)}, "{key}": [')
+    for number, line in enumerate(lines, 1):
+        write(line if number == len(lines) else line + ",")
+    write("], " + json.dumps(rest, allow_nan=False)[1:])
+    flush(sys.stdout)
 
 
 def abandon_stdout() -> None:
