@@ -332,6 +332,21 @@ def test_ragged_rows_are_told_by_line(block, lines, monkeypatch):
             2, [], [f"fastfinite: x.csv: line 62 has {count} cells, the first line has 3: '{row}'"])
 
 
+def test_a_quote_that_does_not_end_hides_nothing(check):
+    code, found = check(csv('x,s\n1,a\n2,"b\n3,c\nnan,d\n'))
+    assert (code, found[None]["status"]) == (2, "error")
+    assert "quotes does not end" in found[None]["reason"]
+
+
+def test_a_stream_that_was_cut_between_batches(check):
+    write_stream(pyarrow.table({"x": np.ones(2000)}))
+    data = Path("x.arrow").read_bytes()
+    Path("x.arrow").write_bytes(data[:-8])
+    code, found = check("x.arrow")
+    assert (code, found["x"]["status"], found["x"]["size"]) == (2, "finite", 2000)
+    assert "truncated" in found[None]["reason"]
+
+
 def test_what_is_no_table(check):
     for data, words in ((b"\n\n\n", "holds no line"), ("a,b\n1,2\n".encode("utf-16"), "UTF-16")):
         code, found = check(csv(data))

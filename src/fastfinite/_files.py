@@ -321,7 +321,10 @@ def _source(path: str) -> Source:
     except (OSError, ValueError) as error:
         return _failed(path, reason_of(error))
     if stat.S_ISDIR(status.st_mode):
-        return Source(path, _size_of_folder(path))
+        try:
+            return Source(path, _size_of_folder(path))
+        except OSError as error:
+            return _failed(path, reason_of(error))
     if not stat.S_ISREG(status.st_mode):        # opening a named pipe would wait for ever
         return _failed(path, "not a regular file")
     if suffix_of(path) not in READERS:

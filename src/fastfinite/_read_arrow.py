@@ -18,6 +18,8 @@ _SIDE_BY_SIDE = 256
 _BUFFER = 1 << 16
 _MOST_ROWS = 1 << 16
 _MOST_RAGGED_ROWS = 1 << 10
+# Where a stream is cut between two batches, only these are missing; the second is of versions before 0.15.
+_ENDS = (b"\xff\xff\xff\xff\0\0\0\0", b"\0\0\0\0")
 # Bytes of an Arrow file between two points where its pages are given back.
 _HELD = 32 << 20
 
@@ -138,6 +140,9 @@ def read_ipc(file: IO[bytes], size: int) -> Iterator[FileTable | Problem]:
         yield Problem(None, "not scanned", "the table has no columns")
         return
     yield fields.table(size, lambda: _ipc_blocks(pyarrow, memory, source, is_file, fields))
+    ending = _ENDS[0] if memory[:4] == _ENDS[0][:4] else _ENDS[1]
+    if not is_file and memory[-len(ending) :] != ending:
+        yield Problem(None, "error", "truncated: the mark at the end of the stream is missing; the rest was scanned")
 
 
 def _ipc_blocks(pyarrow: Any, memory: mmap.mmap, source: Any, is_file: bool, fields: _Fields) -> Iterator[TableBlock]:

@@ -143,6 +143,9 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
             kept += 2 if block.startswith(b"\r\n", kept) else 1
             yield block[:kept]
         rest = block[kept:]
+    # Arrow would take all that follows for the text of one cell.
+    if rest.count(b'"') % 2:
+        raise Unreadable("a cell in quotes does not end: the number of quotes in the file is odd")
     if rest.strip(b"\r\n"):
         yield rest + b"\n"      # without which Arrow finds no line to skip as the header
 
