@@ -1,5 +1,6 @@
 """What all tests share: the helpers' place on the path, strict floating-point errors, subprocesses."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -83,3 +84,43 @@ def attempt(command, arguments, environment):
     full = {key: value for key, value in full.items() if value is not None}
     command = [sys.executable, "-W", "error", *command, *map(str, arguments)]
     return subprocess.run(command, env=full, capture_output=True, text=True, cwd=HERE, timeout=300)
+
+
+# ---- checking files with the command line -----------------------------------------------------------
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path, monkeypatch):
+    """Names in the output are as they were given, so tests give short ones."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def check(capsys):
+    """Run with --json: exit code, entries by name (a list where a name occurs twice)."""
+
+    def check(*arguments):
+        from fastfinite._cli import main
+
+        code = main(["check", "--json", *arguments])
+        out, err = capsys.readouterr()
+        assert err == ""
+        entries = json.loads(out)["arrays"]
+        names = [entry["name"] for entry in entries]
+        return code, dict(zip(names, entries)) if len(set(names)) == len(names) else entries
+
+    return check
+
+
+@pytest.fixture
+def lines(capsys):
+    """Run as text: exit code, lines of stdout without the summary, of stderr."""
+
+    def lines(*arguments):
+        from fastfinite._cli import main
+
+        code = main(["check", *arguments])
+        out, err = capsys.readouterr()
+        return code, out.splitlines()[:-1], err.splitlines()
+
+    return lines

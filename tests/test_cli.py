@@ -15,10 +15,11 @@ from numpy.lib import format as npy
 from optional import require
 
 import fastfinite as ff
-from fastfinite import _progress
+from fastfinite import _files, _progress
 from fastfinite._cli import main
 
 NAN, INF = np.nan, np.inf
+KNOWN = _files.known()
 EXAMPLES = Path(__file__).parent.parent / "examples"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and terminals of POSIX")
 FULL = Path("/dev/full")
@@ -234,9 +235,9 @@ def test_every_broken_file_has_one_line_and_the_others_are_checked(run, run_json
                     "scan them in Python with fastfinite.scan(x, dtype='bfloat16')",
         "text.npy": "not scanned: cannot scan dtype <U1: it holds text, not numbers; convert it first, "
                     "for example with astype(float)",
-        "notes.txt": "not scanned: the type of this file is not known by its name (known: .npy, .npz)",
+        "notes.txt": f"not scanned: the type of this file is not known by its name (known: {KNOWN})",
         "missing.npy": "No such file or directory",
-        "empty": "no file in this folder is of a known type (.npy, .npz)",
+        "empty": f"no file in this folder is of a known type ({KNOWN})",
         "no*.npz": "no file matches this pattern",
     }
     code, lines, errors = run(*expected, "whole.npy")
@@ -659,7 +660,7 @@ def in_terminal(*arguments, **environment):
     pty = pytest.importorskip("pty")
     code = """if True:
         import sys
-        from fastfinite import _progress
+        from fastfinite import _files, _progress
         from fastfinite._cli import main
         _progress._DELAY = _progress._INTERVAL = 0
         sys.exit(main(sys.argv[1:]))

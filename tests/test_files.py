@@ -12,10 +12,11 @@ import pytest
 from numpy.lib import format as npy
 
 import fastfinite as ff
-from fastfinite import _files, _formats
+from fastfinite import _files, _formats, _read_numpy, _scan_files
 from fastfinite._files import Problem
 
 NAN, INF = np.nan, np.inf
+KNOWN = _files.known()
 
 
 def items_of(path):
@@ -24,7 +25,7 @@ def items_of(path):
     assert skipped == 0
     found = []
     for item in _files.arrays_of(source):
-        found.append(item if isinstance(item, Problem) else (item.name, _files.scan_array(item).report))
+        found.append(item if isinstance(item, Problem) else (item.name, _scan_files.scan_array(item).report))
     return found
 
 
@@ -117,7 +118,7 @@ def test_the_report_of_the_blocks_is_the_report_of_the_whole(tmp_path, monkeypat
 @pytest.mark.parametrize("limit", [8, 64, 1 << 26])
 def test_columns_and_the_first_infinite_value_over_blocks(tmp_path, monkeypatch, limit, order):
     monkeypatch.setattr(_files, "MAPPED_BLOCK", limit)
-    monkeypatch.setattr(_files, "COLUMNS_AT_ONCE", 3)
+    monkeypatch.setattr(_scan_files, "COLUMNS_AT_ONCE", 3)
     target = _formats.of_name("float16", "target_dtype")
     for seed in range(20):
         array = np.asarray(planted((9, 7), np.float64, seed), order=order)
@@ -126,8 +127,8 @@ def test_columns_and_the_first_infinite_value_over_blocks(tmp_path, monkeypatch,
         (source,), _ = _files.find([str(tmp_path / "x.npy")])
         (item,) = _files.arrays_of(source)
         with open(source.path, "rb") as file:
-            (item,) = _files.read_npy(file, source.size)
-            found = _files.scan_array(item, target_dtype=target, columns=True, allow_nan=True)
+            (item,) = _read_numpy.read_npy(file, source.size)
+            found = _scan_files.scan_array(item, target_dtype=target, columns=True, allow_nan=True)
         whole = ff.scan(array, axis=0, target_dtype="float16")
         for kind in ("nan", "posinf", "neginf", "overflow"):
             expected = getattr(whole, kind)
@@ -144,8 +145,8 @@ def test_first_with_allow_nan_is_none_where_nothing_is_infinite(tmp_path):
     np.save(tmp_path / "x.npy", np.array([1.0, NAN]))
     (source,), _ = _files.find([str(tmp_path / "x.npy")])
     with open(source.path, "rb") as file:
-        (item,) = _files.read_npy(file, source.size)
-        report = _files.scan_array(item, allow_nan=True).report
+        (item,) = _read_numpy.read_npy(file, source.size)
+        report = _scan_files.scan_array(item, allow_nan=True).report
     assert (report.nan, report.first, report.first_kind) == (1, None, None)
 
 
@@ -167,8 +168,8 @@ def test_records_are_scanned_field_by_field(tmp_path, monkeypatch, limit):
     assert (report.first, report.first_field) == ((0, 2), "when")
     assert report.not_scanned == ("label",)
     with open(tmp_path / "x.npy", "rb") as file:
-        (item,) = _files.read_npy(file, os.path.getsize(tmp_path / "x.npy"))
-        passed = _files.scan_array(item, allow_nan=True).report
+        (item,) = _read_numpy.read_npy(file, os.path.getsize(tmp_path / "x.npy"))
+        passed = _scan_files.scan_array(item, allow_nan=True).report
     assert (passed.first, passed.first_kind, passed.first_field) == ((1, 3), "-inf", "v")
 
 
@@ -199,16 +200,16 @@ def test_integers_are_finite_by_type_and_not_read(tmp_path):
         file.truncate(file.tell() + (1 << 35))      # 32 GiB that take no place on the disk
     (source,), _ = _files.find([str(tmp_path / "x.npy")])
     with open(source.path, "rb") as file:
-        (item,) = _files.read_npy(file, source.size)
-        report, columns, bytes_read = _files.scan_array(item, columns=True)
+        (item,) = _read_numpy.read_npy(file, source.size)
+        report, columns, bytes_read = _scan_files.scan_array(item, columns=True)
     assert (report.ok, report.size, report.shape, bytes_read, columns) == (True, 1 << 32, (1 << 31, 2), 0, {})
 
 
 def test_integers_are_read_where_they_may_overflow_the_target(tmp_path):
     np.save(tmp_path / "x.npy", np.array([1, 70_000, -70_000]))
     with open(tmp_path / "x.npy", "rb") as file:
-        (item,) = _files.read_npy(file, os.path.getsize(tmp_path / "x.npy"))
-        report = _files.scan_array(item, target_dtype=_formats.of_name("float16", "target_dtype")).report
+        (item,) = _read_numpy.read_npy(file, os.path.getsize(tmp_path / "x.npy"))
+        report = _scan_files.scan_array(item, target_dtype=_formats.of_name("float16", "target_dtype")).report
     assert (report.overflow, report.first_overflow) == (2, (1,))
 
 
@@ -402,7 +403,7 @@ def test_a_damaged_member_does_not_hide_the_others(tmp_path):
 
 
 def test_folders_are_searched_whole_sorted_and_each_once(tmp_path):
-    for name in ("b.npy", "a.NPY", "sub/deep/c.npz", "sub/.hidden.npy", "notes.txt", "sub/table.csv"):
+    for name in ("b.npy", "a.NPY", "sub/deep/c.npz", "sub/.hidden.npy", "notes.txt", "sub/table.dat"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     os.symlink(tmp_path, tmp_path / "sub" / "loop")
@@ -438,9 +439,9 @@ def test_paths_that_are_no_files(tmp_path):
         os.stat("nul\0.npy")        # "embedded null byte", from Python 3.13 on in other words
     expected = {
         "pipe.npy": ("error", "not a regular file"),
-        "empty": ("error", "no file in this folder is of a known type (.npy, .npz)"),
+        "empty": ("error", f"no file in this folder is of a known type ({KNOWN})"),
         "zero.npy": ("error", "the file is empty (0 bytes)"),
-        "notes.txt": ("not scanned", "the type of this file is not known by its name (known: .npy, .npz)"),
+        "notes.txt": ("not scanned", f"the type of this file is not known by its name (known: {KNOWN})"),
         "missing.npy": ("error", "No such file or directory"),
         "nul\0.npy": ("error", str(refused.value).split(" in path")[0]),
     }

@@ -1,58 +1,46 @@
-"""Files as arrays to check: finds them, reads them in blocks of bounded size, adds the reports of the blocks up.
+"""Files as arrays and tables to check: finds them, and opens each with the reader of its kind.
 
 - `find` expands paths, folders and patterns into a list of files;
-- `arrays_of` opens one file and yields its arrays, and a `Problem` for whatever in it cannot be scanned;
-- `scan_array` scans the blocks of one array into one report.
+- `arrays_of` opens one file and yields its arrays and tables, and a `Problem` for whatever in it cannot be scanned.
 
-A format is one reader in `READERS`, keyed by suffix: a function of an open file that yields `FileArray` and `Problem`.
-Its blocks say where in the array they lie, so the order they come in does not matter. Nothing is ever unpickled, and
-nothing in a file is believed before it has been compared with the file's size.
+A format is one function in a module of its own, named in `READERS` by suffix and imported when a file of that kind is
+met: a function of an open file that yields `FileArray`, `FileTable` and `Problem`. Blocks say where in the whole they
+lie, so the order they come in does not matter. Nothing is ever unpickled, and nothing in a file is believed before it
+has been compared with the file's size.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
-import io
+import importlib
 import math
 import mmap
 import os
 import stat
-import struct
-import warnings
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.lib import format as npy
 
-from fastfinite import _scan, _slow, _tally
-from fastfinite._accepted import Array, fields_of, of_array
-from fastfinite._formats import Format
-from fastfinite._report import ScanReport
+from fastfinite._accepted import Accepted, Array
 
 # Mapped memory is scanned so much at a time: long enough for every thread to get megabytes, short enough for the
 # progress bar to move and for Ctrl-C to be heard.
 MAPPED_BLOCK = 64 << 20
 # Decompressed data has to be held, so it is taken in smaller parts.
 STREAM_BLOCK = 8 << 20
-# What NumPy itself is willing to parse; a longer header may not be safe to evaluate.
-_LONGEST_HEADER = 10_000
-_LARGEST = 2**63 - 1
-# scan(axis=0) needs memory for each column, so wide blocks are counted so many columns at a time.
-COLUMNS_AT_ONCE = 1 << 16
-# The counts kept for each column.
-COLUMN_COUNTS = ("nan", "posinf", "neginf", "null", "overflow")
 
 Index: TypeAlias = tuple[int, ...]
 DType: TypeAlias = np.dtype[Any]
 
 
 class Block(NamedTuple):
-    """A part of an array, and the index of its first element in the whole."""
+    """A part of an array, the index of its first element in the whole, and where values are missing (None: nowhere)."""
 
     values: Array
     origin: Index
+    missing: Array | None = None
 
 
 class FileArray(NamedTuple):
@@ -68,6 +56,11 @@ class FileArray(NamedTuple):
         Bytes it takes in the file.
     blocks : callable
         Reads it: yields blocks that together cover the array once. To be called before the reader goes on.
+    format : str or None
+        The number format, where NumPy does not have it: `dtype` has its raw bits, or is no matter where all values of
+        the format are finite.
+    gaps : bool
+        Values may be missing, so that even integers have to be read.
     """
 
     name: str | None
@@ -75,10 +68,81 @@ class FileArray(NamedTuple):
     dtype: DType
     stored: int
     blocks: Callable[[], Iterator[Block]]
+    format: str | None = None
+    gaps: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.format or str(self.dtype)
+
+
+class Values(NamedTuple):
+    """Numbers of one column.
+
+    Attributes
+    ----------
+    accepted : Accepted
+    rows : ndarray of int or None
+        The row of each in its block; None where each row has one.
+    dates : bool
+        They stand for dates or times, which do not overflow number formats, and have no statistics.
+    """
+
+    accepted: Accepted
+    rows: Array | None = None
+    dates: bool = False
+
+
+class TableBlock(NamedTuple):
+    """Some rows of some columns of a table.
+
+    Attributes
+    ----------
+    first : int
+        The row in the table that is the first here.
+    rows : int
+        How many.
+    columns : dict
+        Numbers by position of the column.
+    share : float
+        Of the whole that has to be read.
+    """
+
+    first: int
+    rows: int
+    columns: dict[int, list[Values]]
+    share: float
+
+
+class TableColumn(NamedTuple):
+    """A column's name, and its type as it is told to the user."""
+
+    name: str
+    label: str
+
+
+class FileTable(NamedTuple):
+    """A table in a file, before it is read.
+
+    Attributes
+    ----------
+    columns : list of TableColumn
+    stored : int
+        Bytes it takes in the file.
+    blocks : callable
+        Reads it: yields blocks that together cover every column once. To be called before the reader goes on.
+    left_out : callable
+        The columns that were not scanned, by position, and why. Final when the blocks have come to their end.
+    """
+
+    columns: list[TableColumn]
+    stored: int
+    blocks: Callable[[], Iterator[TableBlock]]
+    left_out: Callable[[], dict[int, Problem]]
 
 
 class Problem(NamedTuple):
-    """Something in a file that was not scanned, and why."""
+    """Something in a file that was not scanned, and why; of status "text" where there is nothing to scan in it."""
 
     name: str | None
     status: str
@@ -97,7 +161,49 @@ class Unreadable(Exception):
     """A file, or an array in it, is damaged; the message says how."""
 
 
-Reader: TypeAlias = Callable[[IO[bytes], int], Iterator["FileArray | Problem"]]
+class NotScanned(Exception):
+    """A file, or an array in it, is sound, but cannot be scanned; the message says why and what to do."""
+
+
+Item: TypeAlias = "FileArray | FileTable | Problem"
+Reader: TypeAlias = Callable[[IO[bytes], int], Iterator[Item]]
+
+# The module and the function that reads files of a suffix.
+READERS: dict[str, tuple[str, str]] = {
+    ".npy": ("_read_numpy", "read_npy"),
+    ".npz": ("_read_numpy", "read_npz"),
+    ".csv": ("_read_csv", "read_csv"),
+    ".tsv": ("_read_csv", "read_csv"),
+    ".csv.gz": ("_read_csv", "read_gzip"),
+    ".tsv.gz": ("_read_csv", "read_gzip"),
+    ".parquet": ("_read_arrow", "read_parquet"),
+    ".feather": ("_read_arrow", "read_ipc"),
+    ".arrow": ("_read_arrow", "read_ipc"),
+    ".safetensors": ("_read_safetensors", "read_safetensors"),
+    ".pt": ("_read_torch", "read_torch"),
+    ".pth": ("_read_torch", "read_torch"),
+    ".h5": ("_read_hdf5", "read_hdf5"),
+    ".hdf5": ("_read_hdf5", "read_hdf5"),
+}
+# Folders that are one thing: those of this suffix, or that hold one of these files.
+ZARR_SUFFIX = ".zarr"
+ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup")
+
+
+def _reader(suffix: str) -> Reader:
+    module, function = READERS[suffix]
+    reader: Reader = getattr(importlib.import_module(f"fastfinite.{module}"), function)
+    return reader
+
+
+def library(name: str, extra: str) -> Any:
+    """Import what a reader needs; `extra` is the extra of this package that installs it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise NotScanned(
+            f"it is read with {name.partition('.')[0]}, which is not installed: pip install 'fastfinite[{extra}]'"
+        ) from None
 
 
 def reason_of(error: BaseException) -> str:
@@ -107,6 +213,28 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory"
     return str(error) or type(error).__name__
+
+
+def problem_of(error: Exception, name: str | None = None) -> Problem:
+    """What an exception says of the file, or of the array in it that has this name."""
+    return Problem(name, "not scanned" if isinstance(error, NotScanned) else "error", reason_of(error))
+
+
+@contextlib.contextmanager
+def read_with(name: str) -> Iterator[None]:
+    """Say of the errors of a library that it cannot read the file: damaged files make it raise nearly anything."""
+    try:
+        yield
+    except (Unreadable, NotScanned):
+        raise
+    except Exception as error:
+        raise Unreadable(f"damaged, or of another format: {name} says {shortened(reason_of(error))!r}") from None
+
+
+def shortened(text: str) -> str:
+    """The first line of a text, if need be cut."""
+    first = text.partition("\n")[0]
+    return first if len(first) <= 120 else first[:117] + "..."
 
 
 # ------------------------------------------------------------------------------------------------ finding files
@@ -146,7 +274,7 @@ def _matches(path: str) -> list[str]:
 
 def _expand(path: str) -> tuple[list[Source], int]:
     try:
-        if not os.path.isdir(path):
+        if not os.path.isdir(path) or _is_zarr(path):
             return [_source(path)], 0
     except ValueError as error:     # a NUL in the path
         return [_failed(path, reason_of(error))], 0
@@ -155,12 +283,12 @@ def _expand(path: str) -> tuple[list[Source], int]:
     for entry in _walk(path, set()):
         if isinstance(entry, Source):
             sources.append(entry)
-        elif suffix_of(entry) in READERS:
+        elif suffix_of(entry) in READERS or os.path.isdir(entry):
             sources.append(_source(entry))
         else:
             skipped += 1
     if not sources:
-        sources.append(_failed(path, f"no file in this folder is of a known type ({_known()})"))
+        sources.append(_failed(path, f"no file in this folder is of a known type ({known()})"))
     return sources, skipped
 
 
@@ -173,6 +301,9 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Source]:
             if not (path is folder or os.path.isdir(path)):
                 yield path
                 continue
+            if path is not folder and _is_zarr(path):
+                yield path
+                continue
             status = os.stat(path)
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
@@ -182,21 +313,36 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Source]:
 
 
 def _source(path: str) -> Source:
-    """A file that is there, is a regular one, and has a suffix that is known."""
+    """A file that is there, is a regular one, and has a suffix that is known; or a folder of zarr."""
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
         return _failed(path, "no file matches this pattern" if glob.has_magic(path) else reason_of(error))
     except (OSError, ValueError) as error:
         return _failed(path, reason_of(error))
+    if stat.S_ISDIR(status.st_mode):
+        try:
+            return Source(path, _size_of_folder(path))
+        except OSError as error:
+            return _failed(path, reason_of(error))
     if not stat.S_ISREG(status.st_mode):        # opening a named pipe would wait for ever
         return _failed(path, "not a regular file")
     if suffix_of(path) not in READERS:
-        problem = Problem(None, "not scanned", f"the type of this file is not known by its name (known: {_known()})")
+        problem = Problem(None, "not scanned", f"the type of this file is not known by its name (known: {known()})")
         return Source(path, 0, problem)
     if status.st_size == 0:
         return _failed(path, "the file is empty (0 bytes)")
     return Source(path, status.st_size)
+
+
+def _is_zarr(folder: str) -> bool:
+    return suffix_of(folder.rstrip(os.sep)) == ZARR_SUFFIX or any(
+        os.path.exists(os.path.join(folder, mark)) for mark in ZARR_MARKS
+    )
+
+
+def _size_of_folder(folder: str) -> int:
+    return sum(os.lstat(os.path.join(path, name)).st_size for path, _, names in os.walk(folder) for name in names)
 
 
 def _failed(path: str, reason: str) -> Source:
@@ -205,194 +351,53 @@ def _failed(path: str, reason: str) -> Source:
 
 def suffix_of(path: str) -> str:
     """The key of a path in `READERS`."""
-    return os.path.splitext(path)[1].lower()
+    rest, suffix = os.path.splitext(path.lower())
+    # Of compressed files the suffix before tells the kind.
+    return os.path.splitext(rest)[1] + suffix if suffix == ".gz" else suffix
 
 
-def _known() -> str:
-    return ", ".join(READERS)
+def known() -> str:
+    return ", ".join([*READERS, ZARR_SUFFIX])
 
 
 # ------------------------------------------------------------------------------------------------ reading files
 
 
-def arrays_of(source: Source) -> Iterator[FileArray | Problem]:
-    """Yield the arrays of a file one by one; the file stays open until the next is asked for."""
+def arrays_of(source: Source) -> Iterator[Item]:
+    """Yield the arrays and tables of a file one by one; the file stays open until the next is asked for."""
     if source.problem is not None:
         yield source.problem
         return
     try:
+        if os.path.isdir(source.path):
+            from fastfinite._read_zarr import read_zarr
+
+            yield from read_zarr(source.path, source.size)
+            return
         with open(source.path, "rb") as file:
-            yield from READERS[suffix_of(source.path)](file, os.fstat(file.fileno()).st_size)
+            yield from _reader(suffix_of(source.path))(file, os.fstat(file.fileno()).st_size)
     except Exception as error:      # damaged files make readers raise nearly anything
-        yield Problem(None, "error", reason_of(error))
+        yield problem_of(error)
 
 
-def read_npy(file: IO[bytes], size: int) -> Iterator[FileArray | Problem]:
-    """Read an .npy file by memory map; several arrays saved into one file one after the other are all found."""
-    position = number = 0
-    while position < size:
-        file.seek(position)
-        if number and file.read(len(npy.MAGIC_PREFIX)) != npy.MAGIC_PREFIX:
-            yield Problem(None, "error", f"{size - position} bytes after the array are not part of it; not scanned")
-            return
-        file.seek(position)
-        number += 1
-        name = f"array {number}" if number > 1 else None
-        try:
-            header = _read_header(file)
-            start = file.tell()
-            header.check_size(size - start)
-        except Unreadable as error:
-            yield Problem(name, "error", reason_of(error))
-            return
-        yield FileArray(name, header.shape, header.dtype, header.nbytes, _mapper(file, start, header))
-        if header.dtype.hasobject:      # a pickle follows, and where it ends is not known
-            return
-        position = start + header.nbytes
+def mapped(
+    file: IO[bytes], start: int, shape: Index, dtype: DType, fortran: bool = False, limit: int | None = None
+) -> Iterator[Block]:
+    """The blocks of an array that lies in a file as it would in memory, of `limit` bytes, or MAPPED_BLOCK."""
+    position = start
+    for origin, extent in boxes(shape, dtype.itemsize, fortran, limit or MAPPED_BLOCK):
+        nbytes = math.prod(extent) * dtype.itemsize
+        # One window at a time keeps the resident memory of this process as small as the block.
+        before = position % mmap.ALLOCATIONGRANULARITY
+        window = mmap.mmap(file.fileno(), before + nbytes, access=mmap.ACCESS_READ, offset=position - before)
+        yield Block(shaped(window, before, extent, dtype, fortran), origin)
+        position += nbytes
 
 
-def read_npz(file: IO[bytes], size: int) -> Iterator[FileArray | Problem]:
-    """Read an .npz file member by member, each as a stream."""
-    try:
-        archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
-        raise Unreadable(f"not a zip archive, or a damaged one: {error}") from None
-    with archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
-        if not members:
-            yield Problem(None, "not scanned", "the archive holds no arrays")
-        for info in members:
-            yield from _read_member(archive, info)
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[FileArray | Problem]:
-    name = info.filename.removesuffix(".npy")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # zipfile decompresses other methods without a limit: a kilobyte can become gigabytes.
-        yield Problem(name, "not scanned", "compressed by a method other than deflate")
-        return
-    if info.flag_bits & 1:
-        yield Problem(name, "not scanned", "encrypted")
-        return
-    try:
-        with archive.open(info) as stream:
-            header = _read_header(stream)
-            left = info.file_size - stream.tell()
-            header.check_size(left)
-            if header.dtype.itemsize > MAPPED_BLOCK:
-                raise Unreadable(f"one element has {header.dtype.itemsize} bytes, too many to hold at a time")
-            yield FileArray(name, header.shape, header.dtype, info.compress_size, _streamer(stream, header))
-            if left > header.nbytes and not header.dtype.hasobject:
-                raise Unreadable(f"{left - header.nbytes} bytes after the array are not part of it; not scanned")
-    except Exception as error:      # zipfile raises nearly anything on a damaged archive
-        yield Problem(name, "error", reason_of(error))
-
-
-# The formats. A suffix of a folder (zarr) would be looked up before the folder is searched.
-READERS: dict[str, Reader] = {
-    ".npy": read_npy,
-    ".npz": read_npz,
-}
-
-
-class _Header(NamedTuple):
-    """What an .npy header says of the data behind it."""
-
-    shape: Index
-    fortran: bool
-    dtype: DType
-
-    @property
-    def nbytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def check_size(self, available: int) -> None:
-        """Raise unless the data can be there."""
-        if any(n < 0 for n in self.shape):
-            raise Unreadable(f"damaged header: negative dimension in shape {_shortened(str(self.shape))}")
-        # Sizes that do not fit into 64 bits are not believed even where another dimension is 0.
-        if math.prod(n for n in self.shape if n) * max(self.dtype.itemsize, 1) > _LARGEST:
-            raise Unreadable("damaged header: the shape is larger than any array can be")
-        if self.dtype.subdtype is not None:
-            raise Unreadable(f"damaged header: dtype {self.dtype} has a shape of its own")
-        try:
-            np.empty((0,) * len(self.shape), np.int8)
-        except ValueError as error:
-            raise Unreadable(f"damaged header: {error}") from None
-        if not self.dtype.hasobject and self.nbytes > available:
-            raise Unreadable(f"truncated: the header announces {self.nbytes} bytes of data, {available} are there")
-
-
-def _read_header(file: IO[bytes]) -> _Header:
-    """Parse the header at the current position, and leave the file at the first byte of the data."""
-    magic = file.read(npy.MAGIC_LEN)
-    if not magic.startswith(npy.MAGIC_PREFIX):
-        cut = len(magic) < len(npy.MAGIC_PREFIX) and npy.MAGIC_PREFIX.startswith(magic)
-        raise Unreadable("truncated: the header is cut short" if cut else "not NumPy's .npy format")
-    version = tuple(magic[len(npy.MAGIC_PREFIX) :])
-    if len(version) == 2 and version not in ((1, 0), (2, 0), (3, 0)):
-        raise Unreadable(f"version {version[0]}.{version[1]} of the .npy format is not known")
-    width = 2 if version == (1, 0) else 4
-    digits = file.read(width)
-    length = int.from_bytes(digits, "little")
-    if length > _LONGEST_HEADER:
-        raise Unreadable(f"damaged header: {length} bytes long, more than the {_LONGEST_HEADER} that NumPy accepts")
-    text = file.read(length)
-    if len(digits) < width or len(text) < length:
-        raise Unreadable("truncated: the header is cut short")
-    return _parse_header(text, "utf-8" if version == (3, 0) else "latin-1")
-
-
-def _parse_header(text: bytes, encoding: str) -> _Header:
-    try:
-        # NumPy has no public reader for version 3; escapes inside its literals say the same in version 2.
-        plain = text.decode(encoding).encode("ascii", "backslashreplace")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")     # headers that Python 2 wrote are read with a warning
-            shape, fortran, dtype = npy.read_array_header_2_0(
-                io.BytesIO(struct.pack("<I", len(plain)) + plain), max_header_size=10 * _LONGEST_HEADER
-            )
-    except Exception as error:      # anything can be written there, and the parser raises accordingly
-        raise Unreadable(f"damaged header: {_shortened(reason_of(error))}") from None
-    return _Header(tuple(int(n) for n in shape), fortran, dtype)
-
-
-def _shortened(text: str) -> str:
-    first = text.partition("\n")[0]
-    return first if len(first) <= 120 else first[:117] + "..."
-
-
-def _mapper(file: IO[bytes], start: int, header: _Header) -> Callable[[], Iterator[Block]]:
-    def blocks() -> Iterator[Block]:
-        position = start
-        for origin, shape in boxes(header.shape, header.dtype.itemsize, header.fortran, MAPPED_BLOCK):
-            nbytes = math.prod(shape) * header.dtype.itemsize
-            # One window at a time keeps the resident memory of this process as small as the block.
-            before = position % mmap.ALLOCATIONGRANULARITY
-            window = mmap.mmap(file.fileno(), before + nbytes, access=mmap.ACCESS_READ, offset=position - before)
-            yield Block(_shaped(window, before, shape, header), origin)
-            position += nbytes
-
-    return blocks
-
-
-def _streamer(stream: IO[bytes], header: _Header) -> Callable[[], Iterator[Block]]:
-    def blocks() -> Iterator[Block]:
-        for origin, shape in boxes(header.shape, header.dtype.itemsize, header.fortran, STREAM_BLOCK):
-            nbytes = math.prod(shape) * header.dtype.itemsize
-            data = stream.read(nbytes)
-            if len(data) < nbytes:
-                raise Unreadable("truncated: the data end before the array does")
-            yield Block(_shaped(data, 0, shape, header), origin)
-            del data
-        stream.read(1)      # the checksum is compared at the end of the stream
-
-    return blocks
-
-
-def _shaped(buffer: Any, offset: int, shape: Index, header: _Header) -> Array:
-    flat: Array = np.frombuffer(buffer, header.dtype, math.prod(shape), offset)
-    return flat.reshape(shape, order="F" if header.fortran else "C")
+def shaped(buffer: Any, offset: int, shape: Index, dtype: DType, fortran: bool) -> Array:
+    """A view of a buffer as an array."""
+    flat: Array = np.frombuffer(buffer, dtype, math.prod(shape), offset)
+    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def boxes(shape: Index, itemsize: int, fortran: bool, limit: int) -> Iterator[tuple[Index, Index]]:
@@ -428,100 +433,3 @@ def boxes(shape: Index, itemsize: int, fortran: bool, limit: int) -> Iterator[tu
         for start in range(0, shape[cut - 1], step):
             taken = min(step, shape[cut - 1] - start)
             yield (*outer, start, *(0,) * len(inner)), (*(1,) * len(outer), taken, *inner)
-
-
-# ------------------------------------------------------------------------------------------------ scanning arrays
-
-
-class Scanned(NamedTuple):
-    """What the scan of an array gave; `columns` maps the kinds found to counts by column, where they were asked for."""
-
-    report: ScanReport
-    columns: dict[str, Array] | None
-    bytes_read: int
-
-
-def scan_array(
-    array: FileArray,
-    *,
-    target_dtype: Format | None = None,
-    columns: bool = False,
-    allow_nan: bool = False,
-    advance: Callable[[float], None] = lambda share: None,
-) -> Scanned:
-    """Scan the blocks of an array into one report, the same as that of a scan of the whole.
-
-    Parameters
-    ----------
-    array : FileArray
-    target_dtype : Format, optional
-        Count also the finite values that would overflow it.
-    columns : bool, default False
-        Count by column too, in arrays of two dimensions.
-    allow_nan : bool, default False
-        The ``first`` of the report is the first infinite value.
-    advance : callable
-        Told after each block the share of the array it was.
-
-    Raises
-    ------
-    TypeError
-        If the dtype cannot be scanned, with the reason.
-    Exception
-        Whatever the reader raises on damaged data.
-    """
-    name = None if target_dtype is None else target_dtype.name
-    whole = _empty_report(array, name)
-    by_column: dict[str, Array] | None = {} if columns and len(array.shape) == 2 else None
-    if _finite_by_type(array.dtype, target_dtype):
-        whole.size = math.prod(array.shape)
-        return Scanned(whole, by_column, 0)
-    total = math.prod(array.shape) * array.dtype.itemsize
-    if total == 0:      # no elements, or elements of no bytes
-        return Scanned(whole, by_column, 0)
-    for values, origin in array.blocks():
-        part = _scan.scan(values, target_dtype=name)
-        if allow_nan:
-            _tally.pass_over_nan(part, of_array(values))
-        if by_column is not None and not part.ok:
-            _add_columns(by_column, array.shape[1], values, origin[1], name)
-        whole._merge(part, origin)
-        advance(values.nbytes / total)
-    if whole.fields:
-        fields, _ = fields_of(of_array(np.empty(0, array.dtype)))
-        whole.fields = tuple(name for name, _ in fields if name in whole.fields)
-    return Scanned(whole, by_column, total)
-
-
-def _empty_report(array: FileArray, target: str | None) -> ScanReport:
-    """The report of an array of which nothing has been read; refuses the dtypes that cannot be."""
-    if array.dtype.hasobject:
-        raise TypeError("it holds pickled Python objects, and nothing is ever unpickled")
-    if array.dtype.kind == "V" and array.dtype.names is None:
-        raise TypeError(
-            f"raw bytes of unknown meaning (dtype {array.dtype}; NumPy saves bfloat16 and 8-bit floats so): "
-            "scan them in Python with fastfinite.scan(x, dtype='bfloat16')"
-        )
-    report = _scan.scan(np.empty(0, array.dtype), target_dtype=target)
-    report.shape = array.shape
-    return report
-
-
-def _finite_by_type(dtype: DType, target: Format | None) -> bool:
-    return of_array(np.empty(0, dtype)).how == "finite" and _slow.integer_limit(dtype, target) is None
-
-
-def _add_columns(counts: dict[str, Array], width: int, values: Array, first: int, target: str | None) -> None:
-    """Add the counts of the columns of a block, of which `first` is the first, to those of the array."""
-    for start in range(0, values.shape[1], COLUMNS_AT_ONCE):
-        part = values[:, start : start + COLUMNS_AT_ONCE]
-        if part.dtype.names is not None:        # records have fields, no columns
-            return
-        report = _scan.scan(part, axis=0, target_dtype=target)
-        for name in COLUMN_COUNTS:
-            count = np.asarray(getattr(report, name))
-            (bad,) = np.nonzero(np.broadcast_to(count, part.shape[1]))
-            if len(bad):
-                # Fresh zeros take no memory until they are written to, and only bad columns are.
-                total = counts.setdefault(name, np.zeros(width, np.intp))
-                total[first + start + bad] += count[bad]

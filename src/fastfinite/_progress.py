@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from fastfinite._files import Item, Problem, Source, arrays_of
 
 # Work that is done sooner needs no bar, and does not pay for the import of rich.
 _DELAY = 1.0
@@ -28,6 +31,8 @@ class ProgressBar:
         self._forced = mode == "always"
         self._due = time.monotonic() + (0.0 if self._forced else _DELAY)
         self._total = total
+        # Bytes that are done, and those of the item at hand.
+        self._done, self._stored = 0.0, 0
         self._bar: Any = None
         self._task: Any = None
 
@@ -43,6 +48,25 @@ class ProgressBar:
         self._bar.start()
         self._bar.update(self._task, completed=done)
         self._bar.refresh()
+
+    def through(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Item]]:
+        """Yield what the files hold, and keep account of what has been gone through."""
+        done = 0.0
+        for source in sources:
+            self._done = done
+            for item in arrays_of(source):
+                self._stored = 0 if isinstance(item, Problem) else item.stored
+                within = self._done + self._stored
+                yield source, item
+                self._done = within
+                self.at(within)
+            done += source.size
+            self.at(done)
+
+    def advance(self, share: float) -> None:
+        """Show that another share of what `through` gave last is done."""
+        self._done += share * self._stored
+        self.at(self._done)
 
     def hide(self) -> None:
         """Remove the bar from the screen, so that a line can be written; the next `at` brings it back."""

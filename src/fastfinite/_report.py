@@ -232,12 +232,14 @@ def column_name(column: int, columns: Sequence[object] | None) -> str:
     return str(column) if name is None else f"{column} ({str(name)!r})"
 
 
-def place(index: tuple[int, ...], columns: Sequence[object] | None = None, field: str | None = None) -> str:
-    """"row 17, column 4 ('age')"; empty for the only value of a scalar."""
+def place(
+    index: tuple[int, ...], columns: Sequence[object] | None = None, field: str | None = None, unit: str = "index"
+) -> str:
+    """"row 17, column 4 ('age')"; empty for the only value of a scalar; `unit` is what an index of one axis counts."""
     if len(index) == 2:
         words = f"row {index[0]}, column {column_name(index[1], columns)}"
     elif len(index) == 1:
-        words = f"index {index[0]}"
+        words = f"{unit} {index[0]}"
     else:
         words = f"index {index}" if index else ""
     if field is not None:
@@ -267,6 +269,7 @@ def describe(
     columns: Sequence[object] | None = None,
     by_column: ScanReport | None = None,
     allow_nan: bool = False,
+    unit: str = "index",
 ) -> str:
     """Say in one line what a report of totals holds; with ``allow_nan``, nan and null are not findings."""
     columns = report.names if columns is None else columns
@@ -278,10 +281,10 @@ def describe(
         total = plural(sum(found.values()), "infinite value" if allow_nan else "non-finite value")
         parts.append(f"{total}: " + ", ".join(f"{n} {label}" for label, n in found.items()))
         if report.first is not None:
-            parts.append(f"first {report.first_kind}{_at(place(report.first, columns, report.first_field))}")
+            parts.append(f"first {report.first_kind}{_at(place(report.first, columns, report.first_field, unit))}")
     if report.overflow:
         many = "value that overflows" if report.overflow == 1 else "values that overflow"
-        where = _at(place(report.first_overflow, columns)) if report.first_overflow else ""
+        where = _at(place(report.first_overflow, columns, None, unit)) if report.first_overflow else ""
         where = f", first{where}" if where else ""
         parts.append(f"{report.overflow} {many} {report.target_dtype}{where}")
     if parts and by_column is not None:

@@ -270,6 +270,21 @@ class ColumnStats:
         else:
             _columns.merge_tables(self._table, table)
 
+    @classmethod
+    def _of_table(cls, table: Floats, shape: tuple[int, ...], names: Sequence[str] | None) -> ColumnStats:
+        stats = cls(names=names)
+        stats._absorb(table, shape)
+        return stats
+
+    def _some_columns(self, positions: Sequence[int], left_out: Iterable[str]) -> ColumnStats:
+        """Statistics of one axis of columns, less those that were left out."""
+        assert self._table is not None
+        names = None if self.names is None else [self.names[i] for i in positions]
+        table = np.ascontiguousarray(self._table[:, list(positions)])
+        stats = self._of_table(table, (len(positions),), names)
+        stats._leave_out(left_out)
+        return stats
+
     def copy(self) -> ColumnStats:
         """Return an independent copy."""
         return _restore(self.__reduce__()[1][0])

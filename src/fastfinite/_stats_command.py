@@ -1,0 +1,158 @@
+"""``fastfinite stats``: the statistics of the columns of tables and arrays in files, read block by block."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastfinite import _files, _inputs, _scan_files
+from fastfinite._accepted import Accepted, Frame, Part
+from fastfinite._check import CLEAN, FAILED
+from fastfinite._files import FileArray, FileTable, Index, Problem, Source
+from fastfinite._progress import ProgressBar
+from fastfinite._statistics import ColumnStats
+from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
+
+# What is shown beside the state of ColumnStats in JSON.
+_NUMBERS = ("min", "max", "mean", "std")
+
+
+class Entry(NamedTuple):
+    """The statistics of an array or table, or the reason why there are none."""
+
+    file: str
+    name: str | None
+    status: str
+    reason: str | None = None
+    shape: Index | None = None
+    stats: ColumnStats | None = None
+
+
+def stats(options: argparse.Namespace) -> int:
+    """Run ``fastfinite stats``."""
+    sources, _ = _files.find(options.paths)
+    bar = ProgressBar(options.progress, sum(source.size for source in sources))
+    code, lines = CLEAN, []
+    try:
+        for source, item in bar.through(sources):
+            for entry in _entries(source, item, bar):
+                if entry.status in ("error", "not scanned"):
+                    code = FAILED
+                if options.json:
+                    lines.append(json.dumps(_json_entry(entry), allow_nan=False))
+                else:
+                    bar.hide()
+                    _print(entry)
+    finally:
+        bar.hide()
+    if options.json:
+        write_object("tables", lines, {"exit_code": code})
+    return code
+
+
+def _entries(source: Source, item: _files.Item, bar: ProgressBar) -> Iterator[Entry]:
+    if isinstance(item, Problem):
+        yield _unscanned(source, item)
+        return
+    name = item.name if isinstance(item, FileArray) else None
+    try:
+        found = _of_table(item, bar) if isinstance(item, FileTable) else (_of_array(item, bar), item.shape, [])
+    except TypeError as error:
+        yield _unscanned(source, Problem(name, "not scanned", _files.reason_of(error)))
+    except Exception as error:      # damaged data make readers raise nearly anything
+        yield _unscanned(source, _files.problem_of(error, name))
+    else:
+        result, shape, problems = found
+        yield Entry(source.path, name, "stats", None, shape, result)
+        yield from (_unscanned(source, problem) for problem in problems)
+
+
+def _unscanned(source: Source, problem: Problem) -> Entry:
+    return Entry(source.path, problem.name, problem.status, problem.reason)
+
+
+def _of_array(array: FileArray, bar: ProgressBar) -> ColumnStats:
+    """The columns are the last axis; an array of one axis is one column."""
+    _scan_files.empty_report(array, None)       # refuses what cannot be scanned
+    shape = array.shape if len(array.shape) > 1 else (math.prod(array.shape), 1)
+    total = max(1, math.prod(array.shape))
+
+    def parts() -> Iterator[Part]:
+        for block in array.blocks():
+            accepted = _scan_files.accepted_block(block, array.format)
+            if len(array.shape) > 1:
+                yield Part(accepted, block.origin)
+            else:
+                yield Part(_as_column(accepted), (sum(block.origin), 0))
+            bar.advance(accepted.array.size / total)
+
+    return _tabulated(shape, parts, None)
+
+
+def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, list[Problem]]:
+    """Statistics of the columns of numbers, the shape, and the columns that should be numbers and are not."""
+    dates: set[int] = set()
+    rows = 0
+
+    def parts() -> Iterator[Part]:
+        nonlocal rows
+        for block in table.blocks():
+            rows = max(rows, block.first + block.rows)
+            for position, found in block.columns.items():
+                for values in found:
+                    if values.dates:
+                        dates.add(position)
+                    else:
+                        yield Part(_as_column(values.accepted), (block.first, position))
+            bar.advance(block.share)
+
+    names = [column.name for column in table.columns]
+    whole = _tabulated((0, len(names)), parts, names)
+    left_out = table.left_out()
+    kept = [i for i in range(len(names)) if i not in left_out and i not in dates]
+    others = [name for i, name in enumerate(names) if i not in set(kept)]
+    problems = [problem for problem in left_out.values() if problem.status != "text"]
+    return whole._some_columns(kept, others), (rows, len(names)), problems
+
+
+def _as_column(accepted: Accepted) -> Accepted:
+    mask = None if accepted.mask is None else accepted.mask.reshape(-1, 1)
+    return accepted._replace(array=accepted.array.reshape(-1, 1), mask=mask)
+
+
+def _tabulated(shape: Index, parts: Any, names: list[str] | None) -> ColumnStats:
+    frame = Frame(shape, "", names or [], [], parts)
+    table = _inputs.tabulated(frame, tuple(range(len(shape) - 1)))
+    return ColumnStats._of_table(table, shape[-1:], names)
+
+
+# ------------------------------------------------------------------------------------------------ output
+
+
+def _print(entry: Entry) -> None:
+    where = shown(entry.file) if entry.name is None else f"{shown(entry.file)}: {entry.name}"
+    if entry.stats is None:
+        flush_stdout()      # keeps the order where both streams go to one place
+        complain(f"{where}: {'' if entry.status == 'error' else 'not scanned: '}{entry.reason}")
+        return
+    for line in f"{where}: {entry.stats}".splitlines():
+        write(printable(line))
+
+
+def _json_entry(entry: Entry) -> dict[str, Any]:
+    result: dict[str, Any] = {"file": shown(entry.file), "name": entry.name, "status": entry.status,
+                              "reason": entry.reason, "shape": entry.shape, "stats": None}
+    if entry.stats is not None:
+        numbers = {name: _finite(getattr(entry.stats, name)) for name in _NUMBERS}
+        result["stats"] = entry.stats.to_dict() | numbers
+    return result
+
+
+def _finite(values: Any) -> list[float | None]:
+    """For strict JSON, which has neither nan nor inf."""
+    return [value if math.isfinite(value) else None for value in np.asarray(values).tolist()]
