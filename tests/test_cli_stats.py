@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optional import require
 
 import fastfinite as ff
 from fastfinite import _files
@@ -67,7 +68,7 @@ def test_one_axis_is_one_column_and_a_number_too(stats):
 
 @pytest.mark.parametrize("limit", [30, 1 << 20])
 def test_tables(limit, stats, monkeypatch):
-    pytest.importorskip("pyarrow")
+    require("pyarrow")
     monkeypatch.setattr(_files, "STREAM_BLOCK", limit)
     body = "".join(f"{i},word,{i % 3 or 'nan'},1\n" for i in range(50))
     Path("x.csv").write_text(f"a,text,b,mixed\n{body}50,w,,x\n")
@@ -81,8 +82,8 @@ def test_tables(limit, stats, monkeypatch):
 
 
 def test_parquet(stats):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = require("pyarrow")
+    parquet = require("pyarrow.parquet")
     big = 2**62
     parquet.write_table(pyarrow.table({
         "x": [1.0, None, NAN], "n": [big, big + 1, big + 2], "s": ["a", "b", "c"],
@@ -121,9 +122,9 @@ def test_what_has_no_statistics(stats, capsys):
 
 
 def test_tensors_and_hierarchies(stats):
-    torch = pytest.importorskip("torch")
-    safetensors = pytest.importorskip("safetensors.torch")
-    h5py = pytest.importorskip("h5py")
+    torch = require("torch")
+    safetensors = require("safetensors.torch")
+    h5py = require("h5py")
     safetensors.save_file({"w": torch.tensor([[1.0, NAN], [3.0, 4.0]]).to(torch.bfloat16)}, "x.safetensors")
     with h5py.File("x.h5", "w") as file:
         file["g/x"] = np.array([[1.0, -9.0], [3.0, 4.0]])

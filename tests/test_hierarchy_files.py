@@ -10,11 +10,12 @@ import file_fuzz
 import numpy as np
 import pytest
 from file_checks import LINUX, peak_of
+from optional import require
 
 from fastfinite import _files, _stored_arrays
 
-h5py = pytest.importorskip("h5py")
-zarr = pytest.importorskip("zarr")
+h5py = require("h5py")
+zarr = require("zarr")
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 NAN, INF = np.nan, np.inf

@@ -10,8 +10,9 @@ import file_fuzz
 import numpy as np
 import pytest
 from file_checks import LINUX, peak_of
+from optional import require
 
-pyarrow = pytest.importorskip("pyarrow")
+pyarrow = require("pyarrow")
 import pyarrow.csv as arrow_csv  # noqa: E402
 import pyarrow.feather as feather  # noqa: E402
 import pyarrow.parquet as parquet  # noqa: E402
@@ -366,7 +367,7 @@ def test_thousands_of_columns(check):
 
 
 def test_what_pandas_writes(check):
-    pandas = pytest.importorskip("pandas")
+    pandas = require("pandas")
     frame = pandas.DataFrame({"x": [1.0, NAN, INF], "s": ["a", None, "c"], "n": [1, 2, 3]})
     frame.to_csv("x.csv")
     frame.to_parquet("x.parquet")

@@ -13,10 +13,11 @@ import file_fuzz
 import numpy as np
 import pytest
 from file_checks import LINUX, peak_of
+from optional import require
 
-torch = pytest.importorskip("torch")
-safetensors_numpy = pytest.importorskip("safetensors.numpy")
-safetensors_torch = pytest.importorskip("safetensors.torch")
+torch = require("torch")
+safetensors_numpy = require("safetensors.numpy")
+safetensors_torch = require("safetensors.torch")
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 NAN, INF = math.nan, math.inf

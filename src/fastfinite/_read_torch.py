@@ -19,7 +19,7 @@ import numpy as np
 from fastfinite import _files
 from fastfinite._accept import accept
 from fastfinite._accepted import Accepted, Array, Sparse
-from fastfinite._batch import path_of
+from fastfinite._batch_report import path_of
 from fastfinite._files import (
     Block,
     FileArray,

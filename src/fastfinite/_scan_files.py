@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastfinite import _inputs, _slow, _tally
+from fastfinite import _inputs, _slow
 from fastfinite._accepted import Accepted, Array, fields_of, of_array
 from fastfinite._files import Block, FileArray, FileTable, Index, Problem, Values
-from fastfinite._formats import FINITE_BY_TYPE, Format
+from fastfinite._formats import FINITE_BY_TYPE, NON_FINITE, Format
 from fastfinite._report import ScanReport
 
 # scan(axis=0) needs memory for each column, so wide blocks are counted so many columns at a time.
@@ -197,7 +197,7 @@ def _add_values(
     if values.dates:
         target = None
     # The verdict alone costs a tenth of a report, which is most of the time where columns are many.
-    if target is None and not _inputs.answer(accepted, _tally.NON_FINITE):
+    if target is None and not _inputs.answer(accepted, NON_FINITE):
         report.size += accepted.array.size
         return
     part = _inputs.report(accepted, target, None, allow_nan)

@@ -126,7 +126,7 @@ def _as_column(accepted: Accepted) -> Accepted:
 
 
 def _tabulated(shape: Index, parts: Any, names: list[str] | None) -> ColumnStats:
-    frame = Frame(shape, "", names or [], [], parts)
+    frame = Frame(shape, "", names or [], [], [], parts)
     table = _inputs.tabulated(frame, tuple(range(len(shape) - 1)))
     return ColumnStats._of_table(table, shape[-1:], names)
 
