@@ -137,6 +137,9 @@ def indices(x: Input, question: int, limit: int | None) -> NDArray[np.intp]:
     if isinstance(x, Accepted):
         return _unraveled(x, question, limit)
     if isinstance(x, Sparse):
+        # All that is stored is looked at before any of it is sorted.
+        if not len(_unraveled(x.stored, question, 1)):
+            return np.empty((0, len(x.shape)), np.intp)
         values, coordinates = x.ordered()
         return coordinates[:, _unraveled(values, question, limit)[:, 0]].T
     found = [_unraveled(accepted, question, None) + np.array(origin, np.intp) for accepted, origin in x.parts()]
@@ -173,7 +176,8 @@ def numbers_only(x: Input) -> tuple[Input, tuple[str, ...]]:
     if not isinstance(x, Frame) or not x.unscanned:
         return x, ()
     frame = x
-    kept = [position for position in range(len(frame.names)) if position not in set(frame.unscanned)]
+    left_out = set(frame.unscanned)
+    kept = [position for position in range(len(frame.names)) if position not in left_out]
     moved = {position: place for place, position in enumerate(kept)}
 
     def parts() -> Iterator[Part]:

@@ -159,6 +159,8 @@ def nonfinite(x: object, *, limit: int | None = None) -> NDArray[np.intp]:
     accepted = accept(x)
     if isinstance(accepted, Accepted) and accepted.how == "fields":
         raise TypeError("nonfinite does not list records; scan their fields one by one")
+    if isinstance(accepted, Frame):
+        _inputs.refuse_doubtful(accepted)
     most = None if limit is None else whole_number(limit, "limit", 0)
     return _inputs.indices(accepted, NON_FINITE, most)
 

@@ -211,7 +211,7 @@ def columns_that_may_hold_numbers():
 
 def test_of_columns_that_may_hold_numbers_there_is_no_verdict():
     for frame in columns_that_may_hold_numbers():
-        for call in (ff.all_finite, ff.has_nan, ff.has_inf, ff.check_finite,
+        for call in (ff.all_finite, ff.has_nan, ff.has_inf, ff.nonfinite, ff.check_finite,
                      lambda x: ff.check_finite(x, target_dtype="float16")):
             with pytest.raises(TypeError, match="cannot scan the columns 'odd'"):
                 call(frame)

@@ -284,3 +284,15 @@ def test_arguments_are_as_for_arrays(make):
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_nothing_of_the_input_is_changed(make):
     check_unchanged(make)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e5m2])
+def test_a_tensor_whose_memory_was_freed_is_refused(dtype):
+    # As sharded training does; NumPy gets memory of its own then, with whatever lies there.
+    x = torch.zeros(1000, dtype=dtype)
+    x.untyped_storage().resize_(0)
+    for call in (*VERDICTS, ff.scan, ff.check_finite, ff.column_stats):
+        with pytest.raises(TypeError, match="its memory is not allocated"):
+            call(x)
+    assert list(ff.scan_batch({"x": x}).not_scanned) == ["x"]
+    assert ff.all_finite(torch.zeros(0, dtype=dtype))
