@@ -210,7 +210,7 @@ def test_a_defaultdict_is_not_grown_by_the_scan():
 @pytest.mark.parametrize(
     "number",
     [nan, inf, -inf, complex(0, nan), np.float16(nan), np.float64(inf), np.longdouble(nan), np.complex64(complex(inf)),
-     decimal.Decimal("NaN"), decimal.Decimal("-Infinity"), np.datetime64("NaT"), np.array(nan)],
+     decimal.Decimal("NaN"), decimal.Decimal("-Infinity"), np.datetime64("NaT", "s"), np.array(nan)],
     ids=repr,
 )
 def test_a_number_that_is_not_finite_is_found(number):
