@@ -147,14 +147,16 @@ def _with_nulls(values: Array, missing: Array) -> Accepted:
 def _objects(values: Array, first: int) -> _Columns | _LeftOut:
     """A column of objects, if all of them are numbers or None."""
     accepted = of_array(values)
-    if _slow.holds_numbers(accepted):
+    there = [x for x in values if not _is_missing(x)]
+    if there and _slow.holds_numbers(accepted):
         return _in_one_piece(first, accepted)
-    # In a column of text, nan says that there is none.
-    return _LeftOut(first, not all(isinstance(x, str) or x is None or _is_missing(x) for x in values))
+    # In a column of text, nan says that there is none. Where nothing else is in it, nobody knows what it holds.
+    text = all(isinstance(x, str) for x in there) and len(there) >= min(len(values), 1)
+    return _LeftOut(first, doubtful=not text)
 
 
 def _is_missing(x: object) -> bool:
-    return type(x).__name__ in ("NAType", "NaTType") or (isinstance(x, float) and x != x)
+    return x is None or type(x).__name__ in ("NAType", "NaTType") or (isinstance(x, float) and x != x)
 
 
 # ---- pandas ------------------------------------------------------------------------------------------

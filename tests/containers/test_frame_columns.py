@@ -274,8 +274,18 @@ def test_objects_that_are_numbers_or_none_are_scanned():
     check_frame(frame, values)
     assert ff.scan(frame).dtype == "object"
     check_close_statistics(ff.column_stats(frame[["b", "c"]]), values[:, 1:])
-    check_frame(pandas.DataFrame({"a": [None, None]}, dtype=object), np.array([[None], [None]], object))
     check_frame(frame["b"], values[:, 1])
+
+
+@pytest.mark.parametrize("missing", [None, nan], ids=str)
+def test_of_objects_that_are_all_missing_nobody_knows_what_they_are(missing):
+    # In a batch, a column of text may be so, and must not become one of numbers.
+    pandas = require("pandas")
+    frame = pandas.DataFrame({"a": pandas.Series([missing, missing], dtype=object), "b": [1.0, 2.0]})
+    assert ff.scan(frame).not_scanned == ff.column_stats(frame).not_scanned == ("a",)
+    with pytest.raises(TypeError, match="cannot scan the columns 'a'"):
+        ff.all_finite(frame)
+    assert ff.all_finite(frame[:0]) and ff.scan(frame[:0]).not_scanned == ("a",)
 
 
 def test_complex_columns_are_scanned_and_have_no_statistics():
