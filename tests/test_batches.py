@@ -885,3 +885,15 @@ def test_a_number_that_is_also_an_enum_is_scanned():
 def test_nat_of_pandas_is_not_passed_by():
     pandas = require("pandas")
     assert list(ff.scan_batch({"when": pandas.NaT}).not_scanned) == ["when"]
+
+
+def test_items_that_are_no_pairs_are_listed():
+    odd = type("Odd", (dict,), {"items": lambda self: [("a", 1, 2)]})()
+    report = ff.scan_batch({"odd": odd, "x": bad()})
+    assert list(report.not_scanned) == ["odd"] and [finding.path for finding in report.findings] == ["x"]
+
+
+def test_coordinates_of_a_dataset_are_scanned():
+    xarray = require("xarray")
+    data = xarray.Dataset({"t": ("x", [1.0, 2.0])}, coords={"x": [0.0, nan], "when": ("x", ["a", "b"])})
+    assert [finding.path for finding in ff.scan_batch(data).findings] == ["x"]

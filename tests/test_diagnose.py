@@ -278,10 +278,39 @@ def of_p(*arguments):
 
 
 def test_prediction_nan():
-    for where in ("y_pred", "logits"):
-        for p in ([0.5, nan, 0.5, inf], [[0.5, 0.5], [nan, 0.5], [0.5, 0.5], [inf, 0]]):
-            assert found("prediction-nan", X4, Y4, **{where: p}) == of_y("prediction-nan", "error", 2, 4, 1, where)
+    several = [[0.5, 0.5], [nan, 0.5], [0.5, 0.5], [inf, 0]]
+    for where, p in (("y_pred", [0.5, nan, 0.5, inf]), ("y_pred", several), ("logits", several)):
+        assert found("prediction-nan", X4, Y4, **{where: p}) == of_y("prediction-nan", "error", 2, 4, 1, where)
+    one = found("prediction-nan", X4, Y4, logits=[0.5, nan, 0.5, 1])
+    assert one == of_y("prediction-nan", "error", 1, 4, 1, "logits")
     assert codes(X4, Y4, y_pred=[0.1, 0.9, 0.9, 0.1]) == []
+
+
+def test_infinite_logits_of_a_finite_loss_are_no_cause():
+    # -inf masks a class; and where the label agrees, the loss of an infinite logit is 0.
+    assert codes(X4, Y4, logits=[[0.5, 1, -inf], [-inf, 2, 1], [1, 0.5, -inf], [0.1, 0, 1]]) == []
+    assert "prediction-nan" in codes(X4, Y4, logits=[[-inf, -inf], [0, 1], [1, 0], [1, 2]])
+    assert not {"prediction-nan", "loss-not-finite"} & set(codes(X4, Y4, logits=[-inf, inf, inf, -inf]))
+    assert "loss-not-finite" in codes(X4, Y4, logits=[inf, inf, inf, -inf])
+
+
+def test_labels_are_told_in_full():
+    (cause,) = [cause for cause in ff.diagnose(X4, [1000001, 1000002, 1000002, 1000001]) if cause.where == "y"]
+    assert "{1000001, 1000002}" in cause.what and cause.remedy == "(y == 1000002).astype(int)"
+
+
+def test_labels_to_be_ignored_are_a_note():
+    logits = np.eye(4)[:, :3]
+    for label in (-100, -1):
+        causes = [(c.code, c.severity, c.count, c.first) for c in ff.diagnose(X4, [0, label, 2, label], logits=logits)]
+        assert causes == [("ignored-class", "note", 2, 1)]
+    assert "class-range" in codes(X4, [0, -2, 2, 1], logits=logits)
+
+
+def test_masked_cells_are_not_the_first_of_anything():
+    X = np.ma.MaskedArray([[1.0, 1], [2, 2], [nan, 3], [4, 4]], [[1, 0], [0, 0], [0, 0], [0, 0]])
+    (cause,) = [cause for cause in ff.diagnose(X) if cause.code == "nan"]
+    assert (cause.column, cause.count, cause.first) == (0, 1, 2)
 
 
 def test_probability_range():

@@ -947,3 +947,11 @@ def test_with_torch_its_own_collate_is_the_default():
 
 def test_namespaces_of_a_batch_are_scanned():
     assert refused(list, ff.guard([types.SimpleNamespace(y=[bad()])])).path == "y[0].x"
+
+
+def test_what_a_callable_returns_is_scanned_as_batches_are():
+    loader = ff.guard([bad()], on_bad=lambda bad: {"a": np.ones(1), "b": Unknown()})
+    list(loader)
+    assert list(loader.report.not_scanned) == ["b"] and loader.report.mended == 1
+    with pytest.raises(TypeError, match=r"^train: batch 0 of epoch 0: .*cannot be scanned"):
+        list(ff.guard([bad()], on_bad=lambda bad: Unknown(), on_unknown="raise", name="train"))

@@ -212,7 +212,7 @@ class Walker:
         self, x: Any, children: Children, keys: list[object], report: BatchReport
     ) -> Iterator[tuple[object, object]]:
         try:
-            yield from children(x)
+            yield from ((key, child) for key, child in children(x))     # pairs, or it is none
         except Exception as error:      # of code that is not ours
             self._leave_out(keys[:-1], f"{_type_name(x)} cannot be read: {str(error) or type(error).__name__}", report)
 

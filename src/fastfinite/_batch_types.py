@@ -64,6 +64,8 @@ def _type_of(x: Any) -> int | Children:
 
 
 def _container_of(x: Any, cls: type) -> Children | None:
+    if is_of(cls, "xarray", "Dataset"):     # whose items leave the coordinates out
+        return lambda x: items(x.variables)
     if issubclass(cls, Mapping):
         return items
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
@@ -85,7 +87,7 @@ def items(x: Any) -> Iterable[tuple[object, object]]:
 
 
 def _attributes(names: Sequence[str]) -> Children:
-    return lambda x: ((name, getattr(x, name, None)) for name in names)
+    return lambda x: ((name, getattr(x, name)) for name in names)
 
 
 def _has_memory(x: Any) -> bool:

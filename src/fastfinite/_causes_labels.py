@@ -38,13 +38,22 @@ def flat(values: Array) -> Array:
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
+def number(value: Any) -> str:
+    """A label in few characters, whole ones in full."""
+    return str(int(value)) if value == math.floor(value) and abs(value) < 1e15 else f"{value:g}"
+
+
 def is_regression(y: Array, p: Array) -> bool:
-    """Whether labels and predictions are of a regression: both beyond [0, 1], and more labels than two."""
+    """Whether labels and predictions are of a regression: one of them beyond [0, 1], and many labels with fractions."""
     y, p = flat(y), flat(p)
     if y.shape != p.shape or y.dtype.kind not in "iuf":
         return False
     beyond = [((values < 0) | (values > 1)).any() for values in (y, p)]
-    return bool(all(beyond)) and len(np.unique(y[np.isfinite(y.astype(np.float64))])) > 2
+    labels = np.unique(y[np.isfinite(y.astype(np.float64))])
+    if len(labels) <= 2:
+        return False
+    fractions = len(labels) > 10 and bool((labels != np.floor(labels)).any())
+    return bool(all(beyond)) or (fractions and any(beyond))
 
 
 def causes_in_labels(
@@ -88,18 +97,19 @@ def causes_in_labels(
 
 
 def _by_row(bad: Array) -> Array:
-    return np.asarray(bad.reshape(len(bad), -1).any(axis=1)) if bad.ndim else bad.reshape(1)
+    return np.asarray(bad.any(axis=tuple(range(1, bad.ndim)))) if bad.ndim else bad.reshape(1)
 
 
 def _classes(
     y: Array, present: Array, classes: int | None, probabilities: bool, regression: bool
 ) -> Iterator[Cause]:
     values = np.unique(y[present])
-    shown = "{" + ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "") + "}"
+    shown = "{" + ", ".join(number(value) for value in values[:6]) + (", ..." if len(values) > 6 else "") + "}"
     if len(values) == 1 and len(y) > 1:
-        yield Cause("one-class", "warning", "y", f"every label is {values[0]:g}",
+        yield Cause("one-class", "warning", "y", f"every label is {number(values[0])}",
                     "there is nothing to tell apart: accuracy is 1 or 0 whatever is learned, ROC AUC is NaN",
-                    "look at how the data were split or filtered", count=len(y), share=1.0, first=0)
+                    "look at how the data were split or filtered", count=int(present.sum()),
+                    share=float(present.mean()), first=int(np.argmax(present)))
     if regression:
         return
     # Two classes of more are no matter of a binary loss, nor are two targets of a regression.
@@ -111,7 +121,7 @@ def _classes(
                 high = values[-1]
                 yield Cause("binary-labels", "error", "y", f"labels are {shown}, not {{0, 1}}",
                             "a binary cross-entropy is unbounded below there, and accuracy against {0, 1} is 0",
-                            f"(y == {high:g}).astype(int)", count=int(outside.sum()),
+                            f"(y == {number(high)}).astype(int)", count=int(outside.sum()),
                             share=float(outside.sum()) / len(y), first=int(np.argmax(outside)))
             else:
                 yield rows_cause("label-range", "error", "y", outside, "of labels outside [0, 1]",
@@ -123,7 +133,12 @@ def _classes(
                          "a class is an index", "encode the classes from 0 on")
     elif classes is not None:
         missing = present & ((y < 0) | (y >= classes))
-        if missing.any():
+        ignored = missing.any() and bool((y[missing] == y[missing][0]).all()) and y[missing][0] in (-1, -100)
+        if ignored:
+            yield rows_cause("ignored-class", "note", "y", missing, f"labelled {number(y[missing][0])}",
+                             "losses that are told to ignore this label leave the rows out; others read beyond the row",
+                             "pass it as ignore_index where the loss has it, or give these rows weight 0")
+        elif missing.any():
             yield rows_cause("class-range", "error", "y", missing,
                              f"of classes outside 0 to {classes - 1}, for which there are {classes} columns",
                              "the loss reads beyond the row: an error, NaN, or a crash on a device",
@@ -131,7 +146,7 @@ def _classes(
     elif not whole.any() and len(values) > 1 and values[0] == 1 and _are_classes(values, len(y)):
         yield Cause("classes-from-one", "warning", "y", f"labels are {shown}",
                     "cross-entropies count classes from 0: the last one does not exist for them", "y - 1",
-                    count=len(y), share=1.0, first=0)
+                    count=int(present.sum()), share=float(present.mean()), first=int(np.argmax(present)))
 
 
 def _are_classes(values: Array, rows: int) -> bool:
@@ -217,8 +232,11 @@ def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
     """Causes in logits."""
     values = logits.astype(np.float64)
     bad = ~np.isfinite(values)
-    if bad.any():
-        yield rows_cause("prediction-nan", "error", "logits", _by_row(bad), "of logits that are NaN or inf",
+    harmful = _by_row(np.isnan(values))
+    if values.ndim == 2 and values.shape[1] > 1:        # -inf masks a class; one of them has to be left
+        harmful |= (values == np.inf).any(axis=1) | (values == -np.inf).all(axis=1)
+    if harmful.any():
+        yield rows_cause("prediction-nan", "error", "logits", harmful, "of logits that are NaN, or inf among others",
                          "the loss of these rows is NaN or inf, and their accuracy 0",
                          "look for the NaN in the data and the parameters (fastfinite.check_parameters)")
     finite = values[~bad]
@@ -227,7 +245,8 @@ def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
     if finite.size > 1 and finite.min() == finite.max():
         yield Cause("equal-logits", "warning", "logits", f"every logit is {finite[0]:g}",
                     "the model says the same of every sample: a dead layer, or weights that are all equal",
-                    "look at the initialization and the learning rate", count=finite.size, share=1.0, first=0)
+                    "look at the initialization and the learning rate", count=finite.size,
+                    share=finite.size / values.size, first=int(np.argmax(_by_row(~bad))))
     edge = exp_limit(target)
     over = _by_row(np.where(bad, 0, values) > edge)
     if over.any():

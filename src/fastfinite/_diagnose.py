@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -168,38 +169,62 @@ def _columns(opened: Input) -> Columns:
     """The statistics of the columns, and how to read one of them again."""
     stats = stats_of(opened)
     data, _ = _inputs.numbers_only(opened)
+    left_out = set(opened.unscanned) if isinstance(opened, Frame) else set()
+    positions = [i for i in range(opened.shape[1]) if i not in left_out] if isinstance(opened, Frame) else None
+    if isinstance(data, Sparse):
+        return Columns(stats, data.shape[0], _columns_of_sparse(data), positions)
+    assert isinstance(data, (Accepted, Frame))
+    return Columns(stats, data.shape[0], _columns_of_parts(data), positions)
+
+
+def _columns_of_parts(data: Accepted | Frame) -> Callable[[int], Array]:
+    """Gives columns, of parts that are taken when the first is asked for: most often none is."""
+
+    @functools.cache
+    def by_column() -> dict[int, list[tuple[Accepted, int]]]:
+        found: dict[int, list[tuple[Accepted, int]]] = {}
+        for accepted, origin in data.parts() if isinstance(data, Frame) else [Part(data, (0, 0))]:
+            for i in range(accepted.shape[1]):
+                found.setdefault(origin[1] + i, []).append((accepted, i))
+        return found
 
     def column(i: int) -> Array:
-        if isinstance(data, Sparse):
-            return _column_of_sparse(data, i)
-        parts = data.parts() if isinstance(data, Frame) else [Part(data, (0, 0))]       # type: ignore[arg-type]
-        values = [_values(accepted, i - origin[1]) for accepted, origin in parts
-                  if 0 <= i - origin[1] < accepted.shape[1]]
+        values = [_values(accepted, place) for accepted, place in by_column()[i]]
         return values[0] if len(values) == 1 else np.concatenate(values)
 
-    positions = None
-    if isinstance(opened, Frame):
-        positions = [i for i in range(opened.shape[1]) if i not in set(opened.unscanned)]
-    return Columns(stats, data.shape[0], column, positions)
+    return column
+
+
+def _columns_of_sparse(x: Sparse) -> Callable[[int], Array]:
+    """Gives columns with their zeros, of values that are sorted when the first is asked for."""
+
+    @functools.cache
+    def by_column() -> tuple[Array, Array, Array]:
+        values, (row, column) = x.ordered()
+        order = np.argsort(column, kind="stable")
+        return values.array[order], row[order], column[order]
+
+    def column(i: int) -> Array:
+        values, row, columns = by_column()
+        first, stop = np.searchsorted(columns, (i, i + 1))
+        dense = np.zeros(x.shape[0], values.dtype)
+        dense[row[first:stop]] = values[first:stop]
+        return dense
+
+    return column
 
 
 def _values(accepted: Accepted, i: int) -> Array:
-    """A column as numbers that NumPy has, missing ones as nan."""
+    """A column as numbers that NumPy has: nulls as nan, masked ones as another value of the column."""
     values = accepted.array[:, i]
     if accepted.is_raw and accepted.format is not None:
         values = _formats.values_of_bits(values, accepted.format)
     missing = None if accepted.mask is None else accepted.mask[:, i]
     if missing is not None and missing.any():
         values = values.astype(np.float64)
-        values[missing] = np.nan
+        present = values[~missing & np.isfinite(values)]
+        values[missing] = np.nan if accepted.nulls or len(present) == 0 else present[0]
     return np.asarray(values)
-
-
-def _column_of_sparse(x: Sparse, i: int) -> Array:
-    values, (row, column) = x.ordered()
-    dense = np.zeros(x.shape[0], values.array.dtype)
-    dense[row[column == i]] = values.array[column == i]
-    return dense
 
 
 def _bad_rows(columns: Columns) -> Iterator[Cause]:

@@ -21,9 +21,9 @@ from fastfinite._accepted import Accepted, Array, Frame, Part, is_of, of_array
 
 ROWS = 1 << 20
 _NUMBERS = "biufc"
-# How the names of types begin that hold text, dates or nothing, in pandas, pyarrow, polars and narwhals.
+# How the names of types begin that hold text or dates, in pandas, pyarrow, polars and narwhals.
 _WITHOUT_NUMBERS = ("large_string", "string", "binary", "large_binary", "date", "time", "timestamp", "duration",
-                    "period", "categorical", "enum", "null", "fixed_size_binary", "dictionary<values=string",
+                    "period", "categorical", "enum", "fixed_size_binary", "dictionary<values=string",
                     "dictionary<values=large_string")
 # Integers that NumPy does not have.
 _TOO_WIDE = ("int128", "uint128")
@@ -224,7 +224,8 @@ def _pandas_series(series: Any, first: int) -> _Columns | _LeftOut:
 def _is_without_numbers(dtype: Any) -> bool:
     """Whether an extension dtype of pandas is of text, dates, or categories of these."""
     if hasattr(dtype, "categories"):
-        return getattr(dtype.categories.dtype, "kind", "O") not in "fc"
+        categories = dtype.categories
+        return getattr(categories.dtype, "kind", "") not in "fcO" or all(isinstance(x, str) for x in categories)
     return _says_text(str(getattr(dtype, "pyarrow_dtype", dtype)))
 
 
@@ -248,7 +249,7 @@ def _narwhals_columns(series: Any, first: int) -> _Columns | _LeftOut:
     decimal = label == "decimal" or str(getattr(native, "type", "")).startswith("decimal")
     if not decimal and (label in _TOO_WIDE or not (series.dtype.is_numeric() or label == "boolean")):
         kind = str(getattr(native, "type", dtype if label == "unknown" else label))
-        return _LeftOut(first, not (label in _TOO_WIDE or _says_text(kind)))
+        return _LeftOut(first, not _says_text(kind))
     if not decimal and len(series) <= ROWS and series.null_count() == 0:
         values = series.to_numpy()
         # Views are taken now: between two reads of whole columns the interpreter is out of the caches, and slow.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fastfinite._batch import Walker, alone, warn_unscanned
-from fastfinite._batch_report import Finding, in_words, size_text
+from fastfinite._batch_report import BatchReport, Finding, in_words, size_text
 from fastfinite._errors import NonFiniteError, NonFiniteWarning
 from fastfinite._frames import is_frame
 from fastfinite._proxy import Proxy, closing
@@ -165,22 +165,26 @@ class GuardedLoader(Proxy):
 
     def _scan(self, batch: Any, epoch: int, index: int) -> tuple[Finding, ...]:
         report = self.report
+        found = self._walked(batch, epoch, index)
+        report.batches += 1
+        report.arrays += found.arrays
+        report.bytes += found.bytes
+        if found.not_scanned and report.arrays == 0 and report.batches == 1:
+            warn_unscanned(found, self._label(f"batch {index}"), stacklevel=4)
+        return tuple(found.findings)
+
+    def _walked(self, batch: Any, epoch: int, index: int) -> BatchReport:
+        """Scan a batch, and keep what could not be scanned and the time that it took."""
         start = time.perf_counter()
         try:
             found = self._walker.walk(alone(batch))
         except TypeError as error:
             raise TypeError(self._label(f"batch {index} of epoch {epoch}: {error}")) from error
-        report.seconds += time.perf_counter() - start
-        report.batches += 1
-        report.arrays += found.arrays
-        report.bytes += found.bytes
-        if found.not_scanned:
-            if found.arrays == 0 and report.arrays == 0 and not report.not_scanned:
-                warn_unscanned(found, self._label(f"batch {index}"), stacklevel=4)
-            for path, reason in found.not_scanned.items():
-                if len(report.not_scanned) < _MOST_PATHS:
-                    report.not_scanned.setdefault(path, reason)
-        return tuple(found.findings)
+        self.report.seconds += time.perf_counter() - start
+        for path, reason in found.not_scanned.items():
+            if len(self.report.not_scanned) < _MOST_PATHS:
+                self.report.not_scanned.setdefault(path, reason)
+        return found
 
     def _treated(self, bad: BadBatch, met: Counter[tuple[str, str]]) -> Any:
         """What is yielded instead of a bad batch, or _LEFT_OUT."""
@@ -204,7 +208,7 @@ class GuardedLoader(Proxy):
             return bad.batch
         mended = on_bad(bad)
         batch = bad.batch if mended is None else mended
-        report.mended += self._walker.walk(alone(batch)).ok
+        report.mended += self._walked(batch, bad.epoch, bad.index).ok
         return batch
 
     def _summarize(self, met: Counter[tuple[str, str]], epoch: int) -> None:

@@ -120,7 +120,7 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
         stats = column_stats(x)
     elif not isinstance(stats, ColumnStats):
         raise TypeError(f"stats must be a ColumnStats, not {type(stats).__name__}")
-    elif names is not None and stats.names is not None and names != stats.names:
+    elif stats.names_differ(names):
         raise ValueError(f"x has the columns {names}, but stats is of {stats.names}")
     if stats.is_empty:
         raise ValueError("stats is empty: update it with data first")

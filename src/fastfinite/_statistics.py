@@ -101,14 +101,14 @@ class ColumnStats:
     (array([2., 5.]), array([False,  True]))
     """
 
-    __slots__ = ("_ddof", "_names", "_names_are_given", "_nan_policy", "_not_scanned", "_shape", "_table")
+    __slots__ = ("_ddof", "_frame_names", "_names", "_nan_policy", "_not_scanned", "_shape", "_table")
 
     def __init__(self, *, ddof: int = 0, nan_policy: str = "omit", names: Sequence[object] | None = None) -> None:
         self._ddof = _scan.whole_number(ddof, "ddof")
         self._nan_policy = _checked_policy(nan_policy)
         self._names = None if names is None else tuple(str(name) for name in names)
-        # Names that the caller gave stand above those of frames, which else have to be the same in every batch.
-        self._names_are_given = names is not None
+        # Those of the first frame that was added, which every other has to have; names that are given stand above.
+        self._frame_names: tuple[str, ...] | None = None
         self._not_scanned: tuple[str, ...] = ()
         self._table: Floats | None = None
         self._shape: tuple[int, ...] = () if names is None else (len(names),)
@@ -124,6 +124,11 @@ class ColumnStats:
     @property
     def names(self) -> tuple[str, ...] | None:
         return self._names
+
+    def names_differ(self, names: tuple[str, ...] | None) -> bool:
+        """Whether a frame with these names has other columns than those that the statistics are of."""
+        mine = self._frame_names or self._names
+        return names is not None and mine is not None and names != mine
 
     @property
     def not_scanned(self) -> tuple[str, ...]:
@@ -167,14 +172,14 @@ class ColumnStats:
                 f"batch has {columns_text(shape)}, but the statistics are of {columns_text(self._shape)}"
             )
         names = None if one else _inputs.names_of(accepted)
-        if names is not None and self._names is not None and names != self._names and not self._names_are_given:
-            raise ValueError(f"batch has the columns {names}, but the statistics are of {self._names}")
+        if names is not None and self._frame_names is not None and names != self._frame_names:
+            raise ValueError(f"batch has the columns {names}, but the statistics are of {self._frame_names}")
         if one:
             accepted = _inputs.as_row(accepted)
         table = _inputs.tabulated(accepted, (0,))
         if self.nan_policy == "raise" and table[NAN].any():
             raise _nan_error(accept(batch), "batch", self.names)      # with its place in the whole frame
-        self._names = self._names or names
+        self._names, self._frame_names = self._names or names, self._frame_names or names
         self._leave_out(left_out)
         self._absorb(table, shape)
         return self
@@ -219,8 +224,7 @@ class ColumnStats:
             self._absorb(table, other_shape)
         for other in others:
             self._leave_out(other.not_scanned)
-            if self._names is None:
-                self._names, self._names_are_given = other._names, other._names_are_given
+            self._names, self._frame_names = self._names or other._names, self._frame_names or other._frame_names
         return self
 
     def __add__(self, other: ColumnStats) -> ColumnStats:
@@ -237,7 +241,7 @@ class ColumnStats:
         accepted, self._not_scanned = _inputs.numbers_only(opened)
         table = _inputs.tabulated(accepted, axes)
         if axes == (0,):
-            self._names = _inputs.names_of(accepted)
+            self._names = self._frame_names = _inputs.names_of(accepted)
         if self.nan_policy == "raise" and table[NAN].any():
             raise _nan_error(opened, "x", self.names)       # with its place in the whole frame
         self._table = table
@@ -259,7 +263,7 @@ class ColumnStats:
         given = tuple(str(name) for name in names)
         if (len(given),) != self._shape:
             raise ValueError(f"names must be one for each of {columns_text(self._shape)}; there are {len(given)}")
-        self._names, self._names_are_given = given, True
+        self._names = given
 
     def _leave_out(self, names: Iterable[str]) -> None:
         self._not_scanned = tuple(dict.fromkeys((*self._not_scanned, *names)))
@@ -427,7 +431,7 @@ class ColumnStats:
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = None if self._table is None else self._table.copy()
-        names = (self._names, self._names_are_given)
+        names = (self._names, self._frame_names)
         return _restore, ((self.ddof, self.nan_policy, *names, table, self._shape, self.not_scanned),)
 
     def to_dict(self) -> dict[str, Any]:
@@ -441,7 +445,8 @@ class ColumnStats:
         sums = None if self._table is None else [[float(value).hex() for value in row] for row in self._table]
         names = None if self.names is None else list(self.names)
         state = {"ddof": self.ddof, "nan_policy": self.nan_policy, "names": names, "shape": list(self._shape)}
-        state |= {"names_are_given": self._names_are_given, "not_scanned": list(self.not_scanned)}
+        frame_names = None if self._frame_names is None else list(self._frame_names)
+        state |= {"frame_names": frame_names, "not_scanned": list(self.not_scanned)}
         kinds = ("count", "nan", "posinf", "neginf", "zero", "negative")
         counts = {name: getattr(self, name).tolist() for name in kinds}
         return state | counts | {"constant": self.constant.tolist(), "sums": sums}
@@ -477,7 +482,8 @@ class ColumnStats:
             check_table(table)
         stats._table, stats._shape = table, shape
         stats._leave_out(str(name) for name in state.get("not_scanned", ()))
-        stats._names_are_given = bool(state.get("names_are_given", names is not None))
+        frame_names = state.get("frame_names")
+        stats._frame_names = None if frame_names is None else tuple(str(name) for name in frame_names)
         return stats
 
     def __str__(self) -> str:
@@ -494,9 +500,9 @@ class ColumnStats:
 
 
 def _restore(state: tuple[Any, ...]) -> ColumnStats:
-    ddof, nan_policy, names, given, table, shape, not_scanned = state
+    ddof, nan_policy, names, frame_names, table, shape, not_scanned = state
     stats = ColumnStats(ddof=ddof, nan_policy=nan_policy, names=names)
-    stats._names_are_given = given
+    stats._frame_names = frame_names
     stats._table, stats._shape, stats._not_scanned = table, shape, not_scanned
     return stats
 

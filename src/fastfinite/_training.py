@@ -100,9 +100,11 @@ def check_gradients(model_or_params: Any, *, name: str = "gradients") -> BatchRe
     tensors: list[tuple[str, Any]] = []
     missing: dict[str, str] = {}
     for key, parameter in _named(model_or_params):
-        if not hasattr(parameter, "grad"):
+        if not hasattr(type(parameter), "grad") and not hasattr(parameter, "grad"):
             raise TypeError(f"{key} has no gradient: it is of type {type(parameter).__name__}")
-        if parameter.grad is not None:
+        if not getattr(parameter, "is_leaf", True) and not getattr(parameter, "retains_grad", False):
+            missing[key] = "it is no leaf, and keeps no gradient"       # PyTorch warns where it is asked for one
+        elif parameter.grad is not None:
             tensors.append((key, parameter.grad))
         else:
             needs = getattr(parameter, "requires_grad", True)

@@ -191,6 +191,12 @@ def test_names_stay_bound_to_their_columns_on_every_way():
             twin.update(swapped)
         with pytest.raises(ValueError, match="columns"):
             ff.standardize(swapped, stats=twin)
+    named = ff.ColumnStats(names=["x", "y"]).update(frame)
+    with pytest.raises(ValueError, match="columns"):
+        named.update(swapped)
+    with pytest.raises(ValueError, match="columns"):
+        ff.standardize(swapped, stats=named)
+    assert ff.standardize(frame, stats=named).shape == frame.shape
     given = ff.ColumnStats(names=["x", "y"]).update(frame).merge(ff.ColumnStats()).update(frame)
     assert ff.ColumnStats.from_dict(given.to_dict()).update(frame).names == ("x", "y")
 

@@ -328,3 +328,11 @@ def test_a_step_whose_gradients_are_finite_goes_on():
     assert all(torch.equal(mine, parameter.grad) for mine, parameter in zip(gradients, layer.parameters()))
     optimizer.step()
     assert ff.check_parameters(layer) and all(parameter.requires_grad for parameter in layer.parameters())
+
+
+def test_a_tensor_between_the_leaves_keeps_no_gradient():
+    between = torch.nn.Linear(3, 1)(torch.ones(2, 3))
+    assert ff.check_gradients({"h": between}).not_scanned == {"h": "it is no leaf, and keeps no gradient"}
+    between.retain_grad()
+    between.sum().backward()
+    assert ff.check_gradients({"h": between}).arrays == 1
