@@ -86,3 +86,13 @@ def test_numpy_ma_may_be_half_imported_by_another_thread(run_python):
         "sys.modules['numpy.ma'] = types.ModuleType('numpy.ma');"
         "assert ff.scan(np.ones(3)).ok and not ff.all_finite([np.nan])"
     )
+
+
+def test_the_hunt_is_imported_when_it_is_asked_for(run_python):
+    code = """
+import sys, fastfinite
+before = "fastfinite._diagnose" in sys.modules
+from fastfinite import Cause, diagnose
+print(before, diagnose.__module__, Cause.__module__, "Diagnosis" in dir(fastfinite), hasattr(fastfinite, "no"))
+"""
+    assert run_python(code) == "False fastfinite fastfinite True False"

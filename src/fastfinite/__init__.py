@@ -20,14 +20,14 @@ The main calls:
 - `threads`, `set_num_threads`, `get_num_threads`, `cpu_info`: what a large call uses.
 """
 
+from typing import TYPE_CHECKING
+
 from fastfinite._batch import scan_batch
 from fastfinite._batch_report import BatchReport, Finding
 from fastfinite._binary_cross_entropy import LossInfo, binary_cross_entropy, binary_cross_entropy_with_logits
 from fastfinite._core import all_finite, has_inf, has_nan
 from fastfinite._cross_entropy import cross_entropy
 from fastfinite._datasets import guard_dataset, guarded_collate
-from fastfinite._diagnose import diagnose
-from fastfinite._diagnosis import Cause, Diagnosis
 from fastfinite._elementwise import safe_divide, safe_log
 from fastfinite._errors import NonFiniteError, NonFiniteWarning
 from fastfinite._guard import BadBatch, GuardReport, guard
@@ -47,6 +47,10 @@ from fastfinite._threads import get_num_threads, set_num_threads, threads
 from fastfinite._training import check_gradients, check_parameters
 from fastfinite._ufuncs import log_sigmoid, logit, sigmoid, sigmoid_grad, softplus
 from fastfinite._version import __version__
+
+if TYPE_CHECKING:
+    from fastfinite._diagnose import diagnose
+    from fastfinite._diagnosis import Cause, Diagnosis
 
 __all__ = [
     "BadBatch",
@@ -100,8 +104,27 @@ __all__ = [
     "threads",
 ]
 
+# What is for the hunt, not for the loop, is imported when it is first asked for: a tenth of the import.
+_LATER = {"diagnose": "_diagnose", "Cause": "_diagnosis", "Diagnosis": "_diagnosis"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    found: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    found.__module__ = __name__
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
 for _name in __all__:
     # A ufunc has no module to name.
-    if _name != "__version__" and hasattr(globals()[_name], "__module__"):
+    if _name != "__version__" and _name not in _LATER and hasattr(globals()[_name], "__module__"):
         globals()[_name].__module__ = __name__
 del _name

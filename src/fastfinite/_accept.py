@@ -50,7 +50,7 @@ def _dense(frame: Frame) -> Accepted:
         raise TypeError(f"not all columns of x hold numbers ({', '.join(map(repr, frame.not_scanned))} do not); choose "
                         "those that do, for example x[list(stats.names)]")
     parts = list(frame.parts())
-    dtypes = [part.accepted.array.dtype for part in parts] or [np.dtype(np.float64)]
+    dtypes = [accepted.array.dtype for accepted, _ in parts] or [np.dtype(np.float64)]
     array = np.empty(frame.shape, np.result_type(*dtypes))
     missing = np.zeros(frame.shape, np.bool_)
     for accepted, origin in parts:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastfinite import _formats, _inputs
 from fastfinite._accept import accept, as_array
-from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
+from fastfinite._accepted import Accepted, Array, Frame, Input, Remote, Sparse
 from fastfinite._causes_data import Columns, as_floats, causes_in_data
 from fastfinite._causes_labels import (
     causes_in_labels,
@@ -183,7 +183,7 @@ def _columns_of_parts(data: Accepted | Frame) -> Callable[[int], Array]:
     @functools.cache
     def by_column() -> dict[int, list[tuple[Accepted, int]]]:
         found: dict[int, list[tuple[Accepted, int]]] = {}
-        for accepted, origin in data.parts() if isinstance(data, Frame) else [Part(data, (0, 0))]:
+        for accepted, origin in data.parts() if isinstance(data, Frame) else [(data, (0, 0))]:
             for i in range(accepted.shape[1]):
                 found.setdefault(origin[1] + i, []).append((accepted, i))
         return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -32,13 +32,15 @@ _MARKS = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__", "__narwhal
           "__narwhals_series__", "__narwhals_lazyframe__", "collect_schema")
 
 
-class _Columns(NamedTuple):
+class _Columns:
     """Neighbouring columns of one dtype: the first position, how many, the dtype's name, and the values by part."""
 
-    first: int
-    width: int
-    label: str
-    parts: Callable[[], Iterator[tuple[int, Accepted]]]
+    __slots__ = ("first", "label", "parts", "width")
+
+    def __init__(
+        self, first: int, width: int, label: str, parts: Callable[[], Iterator[tuple[int, Accepted]]]
+    ) -> None:
+        self.first, self.width, self.label, self.parts = first, width, label, parts
 
 
 class NotInstalled(TypeError):
@@ -98,11 +100,13 @@ def _arrow_table(x: Any) -> tuple[Any, list[str] | None]:
     return x.rename_columns([str(i) for i in range(x.num_columns)]), list(x.column_names)
 
 
-class _LeftOut(NamedTuple):
+class _LeftOut:
     """A column that is not scanned, and whether it may hold numbers all the same."""
 
-    first: int
-    doubtful: bool
+    __slots__ = ("doubtful", "first")
+
+    def __init__(self, first: int, doubtful: bool) -> None:
+        self.first, self.doubtful = first, doubtful
 
 
 def _frame(columns: list[_Columns | _LeftOut], names: list[str], shape: tuple[int, ...]) -> Frame:
@@ -119,9 +123,9 @@ def _frame(columns: list[_Columns | _LeftOut], names: list[str], shape: tuple[in
         for group in known:
             for row, accepted in group.parts():
                 if len(shape) == 1:
-                    yield Part(accepted, (row,))
+                    yield accepted, (row,)
                 else:
-                    yield Part(_two_dimensional(accepted), (row, group.first))
+                    yield _two_dimensional(accepted), (row, group.first)
 
     unscanned, doubtful = [group.first for group in left_out], [group.first for group in left_out if group.doubtful]
     return Frame(shape, labels.pop() if len(labels) == 1 else "mixed", names, unscanned, doubtful, parts)

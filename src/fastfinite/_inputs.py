@@ -29,7 +29,7 @@ def answer(x: Input, question: int) -> bool:
     if isinstance(x, Accepted):
         return _tally.answer(x, question)
     if isinstance(x, Frame):
-        found = any(_tally.answer(part.accepted, question) for part in x.parts())
+        found = any(_tally.answer(accepted, question) for accepted, _ in x.parts())
         if not found:
             refuse_doubtful(x)
         return found
@@ -182,7 +182,7 @@ def numbers_only(x: Input) -> tuple[Input, tuple[str, ...]]:
 
     def parts() -> Iterator[Part]:
         for accepted, origin in frame.parts():
-            yield Part(accepted, (origin[0], moved[origin[1]]))
+            yield accepted, (origin[0], moved[origin[1]])
 
     names = [frame.names[position] for position in kept]
     return Frame((frame.shape[0], len(kept)), frame.label, names, [], [], parts), frame.not_scanned
@@ -203,9 +203,9 @@ def as_row(x: Input) -> Input:
 
     def parts() -> Iterator[Part]:
         for accepted, origin in frame.parts():
-            yield Part(accepted._replace(array=accepted.array[np.newaxis], mask=_row(accepted.mask)), (0, *origin))
+            yield accepted._replace(array=accepted.array[np.newaxis], mask=_row(accepted.mask)), (0, *origin)
 
-    return frame._replace(shape=shape, parts=parts)
+    return Frame(shape, frame.label, frame.names, frame.unscanned, frame.doubtful, parts)
 
 
 def _row(mask: Array | None) -> Array | None:
@@ -235,7 +235,7 @@ def _slabs(x: Sparse) -> Iterator[Part]:
     if not x.shape:
         slab = np.zeros((), values.array.dtype)
         slab[...] = values.array[0] if len(values.array) else 0
-        yield Part(values._replace(array=slab), ())
+        yield values._replace(array=slab), ()
         return
     if len(x.shape) == 2 and x.shape[0] <= _SLAB:
         yield from _blocks_of_columns(values, coordinates, x.shape)
@@ -247,7 +247,7 @@ def _slabs(x: Sparse) -> Iterator[Part]:
         first, stop = np.searchsorted(coordinates[0], (start, start + rows))
         slab = np.zeros((rows, *rest), values.array.dtype)
         slab[(coordinates[0, first:stop] - start, *coordinates[1:, first:stop])] = values.array[first:stop]
-        yield Part(values._replace(array=slab), (start,) + (0,) * len(rest))
+        yield values._replace(array=slab), (start,) + (0,) * len(rest)
 
 
 def _blocks_of_columns(values: Accepted, coordinates: Array, shape: tuple[int, ...]) -> Iterator[Part]:
@@ -261,4 +261,4 @@ def _blocks_of_columns(values: Accepted, coordinates: Array, shape: tuple[int, .
         first, stop = np.searchsorted(column, (start, start + width))
         slab = np.zeros((rows, width), stored.dtype)
         slab[row[first:stop], column[first:stop] - start] = stored[first:stop]
-        yield Part(values._replace(array=slab), (0, start))
+        yield values._replace(array=slab), (0, start)

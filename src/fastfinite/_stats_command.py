@@ -86,9 +86,9 @@ def _of_array(array: FileArray, bar: ProgressBar) -> ColumnStats:
         for block in array.blocks():
             accepted = _scan_files.accepted_block(block, array.format)
             if len(array.shape) > 1:
-                yield Part(accepted, block.origin)
+                yield accepted, block.origin
             else:
-                yield Part(_as_column(accepted), (sum(block.origin), 0))
+                yield _as_column(accepted), (sum(block.origin), 0)
             bar.advance(accepted.array.size / total)
 
     return _tabulated(shape, parts, None)
@@ -108,7 +108,7 @@ def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, l
                     if values.dates:
                         dates.add(position)
                     else:
-                        yield Part(_as_column(values.accepted), (block.first, position))
+                        yield _as_column(values.accepted), (block.first, position)
             bar.advance(block.share)
 
     names = [column.name for column in table.columns]

@@ -97,7 +97,7 @@ def _open_sparse(x: Any, torch: Any) -> Input:
             raise TypeError(f"cannot scan a sparse tensor of {x.dtype} that is not coalesced: {error}") from error
     shape, stored = tuple(x.shape), open_torch(x.values())
     if isinstance(stored, Remote):
-        return stored._replace(shape=shape, label=f"{stored.label} sparse", fetch=lambda: _fetch_sparse(x, torch))
+        return Remote(shape, f"{stored.label} sparse", stored.ask, lambda: _fetch_sparse(x, torch))
     assert isinstance(stored, Accepted)
     flat = stored._replace(array=stored.array.reshape(-1))
     return Sparse(shape, flat, lambda: _sorted_torch(x, torch))
