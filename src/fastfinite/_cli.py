@@ -49,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands)
     _add_stats(commands)
+    _add_diagnose(commands)
     return parser
 
 
@@ -98,6 +99,35 @@ def _add_stats(commands: Any) -> None:
     parser.set_defaults(run=_stats_command.stats)
     _add_paths(parser)
     _add_running(parser)
+
+
+def _add_diagnose(commands: Any) -> None:
+    parser = commands.add_parser(
+        "diagnose",
+        help="name the causes of a NaN loss or an accuracy of 0",
+        description="Name the causes of a NaN loss or an accuracy of 0 that a table or array shows, with its labels: "
+        "where each is, why it harms, and what to do.",
+        epilog="Exit code: 0 no error, 1 errors found, 2 something could not be read. Files: .npy, and tables "
+        "(.csv, .parquet, .arrow, ...), whose numbers are held in memory.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_diagnose)
+    add = parser.add_argument
+    add("paths", nargs="+", metavar="PATH", help="the data, and after it an .npy file of labels")
+    add("--target", metavar="NAME", help="the column of the table that holds the labels")
+    add("--json", action="store_true", help="print one JSON object")
+    add(
+        "--target-dtype", type=_format_argument, metavar="NAME",
+        help="the format that training computes in: float32 (default), float16, bfloat16, ...",
+    )
+    _add_running(parser)
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    # Imported for this command alone: the others start sooner.
+    from fastfinite import _diagnose_command
+
+    return _diagnose_command.run(options)
 
 
 def _add_paths(parser: argparse.ArgumentParser) -> None:

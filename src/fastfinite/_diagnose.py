@@ -148,7 +148,7 @@ def _read(x: Any, name: str) -> Any:
 
 def _opened(x: Any) -> tuple[Input, tuple[int, ...]]:
     """The samples as rows of columns, all axes but the first; and their shape as it was."""
-    opened = accept(_read(x, "X"))
+    opened = x if isinstance(x, Frame) else accept(_read(x, "X"))
     if isinstance(opened, Remote):
         opened = opened.fetch()
     if isinstance(opened, Frame) and len(opened.shape) == 1:
@@ -247,7 +247,7 @@ def _numbers(x: Any, name: str) -> Array:
     """Labels or predictions as an array, a column of a frame as one axis; labels that are no numbers as they are."""
     x = _read(x, name)
     try:
-        accepted = as_array(accept(x))
+        accepted = as_array(x if isinstance(x, Frame) else accept(x))
     except TypeError:
         values: Array = np.asarray(x)
         if values.ndim == 0 or (values.dtype.kind not in "biuf" and name != "y"):

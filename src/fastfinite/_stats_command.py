@@ -88,7 +88,7 @@ def _of_array(array: FileArray, bar: ProgressBar) -> ColumnStats:
             if len(array.shape) > 1:
                 yield accepted, block.origin
             else:
-                yield _as_column(accepted), (sum(block.origin), 0)
+                yield as_column(accepted), (sum(block.origin), 0)
             bar.advance(accepted.array.size / total)
 
     return _tabulated(shape, parts, None)
@@ -108,7 +108,7 @@ def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, l
                     if values.dates:
                         dates.add(position)
                     else:
-                        yield _as_column(values.accepted), (block.first, position)
+                        yield as_column(values.accepted), (block.first, position)
             bar.advance(block.share)
 
     names = [column.name for column in table.columns]
@@ -120,7 +120,8 @@ def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, l
     return whole._some_columns(kept, others), (rows, len(names)), problems
 
 
-def _as_column(accepted: Accepted) -> Accepted:
+def as_column(accepted: Accepted) -> Accepted:
+    """Values of one axis as a column."""
     mask = None if accepted.mask is None else accepted.mask.reshape(-1, 1)
     return accepted._replace(array=accepted.array.reshape(-1, 1), mask=mask)
 
