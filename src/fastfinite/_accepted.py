@@ -63,6 +63,12 @@ class Accepted(NamedTuple):
         return self.how == "bits" and self.array.dtype.kind in "iuV" and not _formats.is_ml_dtype(self.array.dtype)
 
 
+def as_column(accepted: Accepted) -> Accepted:
+    """Values of one axis, or of none, as a column."""
+    mask = None if accepted.mask is None else accepted.mask.reshape(-1, 1)
+    return accepted._replace(array=accepted.array.reshape(-1, 1), mask=mask)
+
+
 # A part of something larger: an array of as many axes, and the index of its first element in the whole.
 Part: TypeAlias = "tuple[Accepted, tuple[int, ...]]"
 

@@ -101,11 +101,15 @@ class BatchReport:
             verdict += ", and perhaps more: the scan ended there"
         lines = [f"batch of {plural(self.arrays, 'array')} ({size_text(self.bytes)}) {verdict}"]
         lines += [f"  {finding}" for finding in self.findings]
-        lines += [f"  not scanned: {path or 'the batch'}: {reason}" for path, reason in self.not_scanned.items()]
-        return "\n".join(lines)
+        return "\n".join(lines + unscanned_lines(self.not_scanned))
 
     def __repr__(self) -> str:
         return f"<BatchReport: {self}>"
+
+
+def unscanned_lines(not_scanned: dict[str, str]) -> list[str]:
+    """What could not be scanned, a line each."""
+    return [f"  not scanned: {path or 'the batch'}: {reason}" for path, reason in not_scanned.items()]
 
 
 def size_text(n: float) -> str:

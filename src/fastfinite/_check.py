@@ -14,7 +14,7 @@ import numpy as np
 from fastfinite import _files, _scan_files
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
-from fastfinite._report import KINDS, ScanReport, describe
+from fastfinite._report import KINDS, ScanReport, describe, plural
 from fastfinite._scan_files import COLUMN_COUNTS, Scanned
 from fastfinite._terminal import (
     PLAIN,
@@ -119,18 +119,12 @@ def _columns(source: Source, table: FileTable, options: argparse.Namespace, bar:
 
 def _judged(entry: Entry, scanned: Scanned, allow_nan: bool) -> Entry:
     report = scanned.report
-    if not _passes(report, allow_nan):
+    if not report.passes(allow_nan):
         return entry._replace(status="non-finite", scanned=scanned)
     if report.not_scanned:
         reason = "fields that hold no numbers: " + ", ".join(map(repr, report.not_scanned))
         return entry._replace(status="not scanned", reason=reason, scanned=scanned)
     return entry._replace(status="finite" if report.ok else "allowed", scanned=scanned)
-
-
-def _passes(report: ScanReport, allow_nan: bool) -> bool:
-    if allow_nan:
-        return not (report.posinf or report.neginf or report.overflow)
-    return report.ok
 
 
 class Summary:
@@ -194,24 +188,20 @@ class Summary:
             )
             if number
         ]
-        things = [_many(self.arrays, "array")] if self.arrays or not self.columns else []
-        things += [_many(self.columns, "column")] if self.columns else []
-        text = f"{' and '.join(things)} in {_many(self.files, 'file')}: {', '.join(counts) or 'nothing to scan'}"
+        things = [plural(self.arrays, "array")] if self.arrays or not self.columns else []
+        things += [plural(self.columns, "column")] if self.columns else []
+        text = f"{' and '.join(things)} in {plural(self.files, 'file')}: {', '.join(counts) or 'nothing to scan'}"
         text += f"; {_size(self.bytes)} read in {self.seconds:.3f} s"
         if self.rate is not None:
             text += f" ({_size(round(self.rate * 1e9))}/s)"
         if self.skipped:
-            text += f"; {_many(self.skipped, 'file')} of other types skipped"
+            text += f"; {plural(self.skipped, 'file')} of other types skipped"
         return text
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _size(number: int) -> str:
     if number < 1000:
-        return _many(number, "byte")
+        return plural(number, "byte")
     size, units = float(number), iter(("kB", "MB", "GB", "TB", "PB", "EB"))
     unit = ""
     while size >= 999.5:

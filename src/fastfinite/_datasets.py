@@ -31,6 +31,7 @@ class _Guarded(Proxy):
         number: int | None = None
         with contextlib.suppress(TypeError):        # a key, or several indices at once
             number = operator.index(index)      # type: ignore[arg-type]
+
         def label() -> str:
             return f"{self._options['name']} {(index if number is None else number)!r}{where}"
 
@@ -129,8 +130,7 @@ def guard_dataset(
     Notes
     -----
     Cost: that of `scan_batch` for each sample. What a method of the dataset returns is not guarded: guard last. PyTorch
-    sends the class and the text of an error out of a worker; the
-    fields go with the class.
+    sends the class and the text of an error out of a worker; the fields go with the class.
 
     Examples
     --------

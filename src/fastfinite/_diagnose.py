@@ -198,17 +198,13 @@ def _columns_of_parts(data: Accepted | Frame) -> Callable[[int], Array]:
 def _columns_of_sparse(x: Sparse) -> Callable[[int], Array]:
     """Gives columns with their zeros, of values that are sorted when the first is asked for."""
 
-    @functools.cache
-    def by_column() -> tuple[Array, Array, Array]:
-        values, (row, column) = x.ordered()
-        order = np.argsort(column, kind="stable")
-        return values.array[order], row[order], column[order]
+    sorted_once = functools.cache(lambda: _inputs.by_column(x))
 
     def column(i: int) -> Array:
-        values, row, columns = by_column()
+        values, row, columns = sorted_once()
         first, stop = np.searchsorted(columns, (i, i + 1))
-        dense = np.zeros(x.shape[0], values.dtype)
-        dense[row[first:stop]] = values[first:stop]
+        dense = np.zeros(x.shape[0], values.array.dtype)
+        dense[row[first:stop]] = values.array[first:stop]
         return dense
 
     return column

@@ -11,12 +11,12 @@ import json
 import numpy as np
 
 from fastfinite import _files
-from fastfinite._accepted import Array, Frame, Part
+from fastfinite._accepted import Array, Frame
 from fastfinite._check import CLEAN, FAILED, FINDINGS
 from fastfinite._diagnose import diagnose
 from fastfinite._files import FileArray, FileTable, Problem
 from fastfinite._progress import ProgressBar
-from fastfinite._stats_command import as_column
+from fastfinite._scan_files import TableNumbers
 from fastfinite._terminal import complain, printable, shown, write
 
 
@@ -68,11 +68,7 @@ def _load(path: str, options: argparse.Namespace, problems: list[Problem]) -> Ar
                 raise _Refused(f"{shown(path)}: {item.reason}")
             if loaded is not None or not (isinstance(item, FileTable) or path.lower().endswith(".npy")):
                 raise _Refused(f"{shown(path)}: diagnose takes a table, or an .npy file of one array")
-            if isinstance(item, FileTable):
-                loaded = _table(item, bar)
-                problems += [problem for problem in item.left_out().values() if problem.status != "text"]
-            else:
-                loaded = _mapped(path, item)
+            loaded = _table(item, bar, problems) if isinstance(item, FileTable) else _mapped(path, item)
     finally:
         bar.hide()
     if loaded is None:
@@ -87,23 +83,13 @@ def _mapped(path: str, array: FileArray) -> Array:
     return values
 
 
-def _table(table: FileTable, bar: ProgressBar) -> Frame:
-    parts: list[Part] = []
-    dates: set[int] = set()
-    rows = 0
-    for block in table.blocks():
-        rows = max(rows, block.first + block.rows)
-        for position, found in block.columns.items():
-            for values in found:
-                if values.dates:
-                    dates.add(position)
-                else:
-                    parts.append((as_column(values.accepted), (block.first, position)))
-        bar.advance(block.share)
-    left_out = set(table.left_out()) | dates
-    names = [column.name for column in table.columns]
+def _table(table: FileTable, bar: ProgressBar, problems: list[Problem]) -> Frame:
+    numbers = TableNumbers(table, bar.advance)
+    parts = list(numbers.parts())
+    problems += numbers.problems()
+    left_out = numbers.left_out()
     kept = [part for part in parts if part[1][1] not in left_out]
-    return Frame((rows, len(names)), "mixed", names, sorted(left_out), [], lambda: iter(kept))
+    return Frame((numbers.rows, len(numbers.names)), "mixed", numbers.names, sorted(left_out), [], lambda: iter(kept))
 
 
 def _split(table: Frame, name: str) -> tuple[Frame, Frame]:

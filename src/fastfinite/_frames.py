@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastfinite import _slow
-from fastfinite._accepted import Accepted, Array, Frame, Part, is_of, of_array
+from fastfinite._accepted import Accepted, Array, Frame, Part, as_column, is_of, of_array
 
 ROWS = 1 << 20
 _NUMBERS = "biufc"
@@ -125,17 +125,12 @@ def _frame(columns: list[_Columns | _LeftOut], names: list[str], shape: tuple[in
                 if len(shape) == 1:
                     yield accepted, (row,)
                 else:
-                    yield _two_dimensional(accepted), (row, group.first)
+                    # A block of several columns is one already.
+                    column = accepted if accepted.array.ndim == 2 else as_column(accepted)
+                    yield column, (row, group.first)
 
     unscanned, doubtful = [group.first for group in left_out], [group.first for group in left_out if group.doubtful]
     return Frame(shape, labels.pop() if len(labels) == 1 else "mixed", names, unscanned, doubtful, parts)
-
-
-def _two_dimensional(accepted: Accepted) -> Accepted:
-    if accepted.array.ndim == 2:
-        return accepted
-    mask = None if accepted.mask is None else accepted.mask[:, np.newaxis]
-    return accepted._replace(array=accepted.array[:, np.newaxis], mask=mask)
 
 
 def _in_one_piece(first: int, accepted: Accepted, width: int = 1) -> _Columns:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from fastfinite._batch import Walker, alone, warn_unscanned
-from fastfinite._batch_report import BatchReport, Finding, in_words, size_text
+from fastfinite._batch_report import BatchReport, Finding, in_words, size_text, unscanned_lines
 from fastfinite._errors import NonFiniteError, NonFiniteWarning
 from fastfinite._frames import is_frame
 from fastfinite._proxy import Proxy, closing
@@ -111,8 +111,7 @@ class GuardReport:
         lines += [f"  {bad}" for bad in listed]
         if self.bad > len(listed):
             lines.append(f"  ... and {self.bad - len(listed)} more")
-        lines += [f"  not scanned: {path or 'the batch'}: {reason}" for path, reason in self.not_scanned.items()]
-        return "\n".join(lines)
+        return "\n".join(lines + unscanned_lines(self.not_scanned))
 
     def __repr__(self) -> str:
         return f"<GuardReport: {self}>"

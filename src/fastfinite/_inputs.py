@@ -231,14 +231,14 @@ def tabulated(x: Input, axes: tuple[int, ...]) -> Floats:
 
 def _slabs(x: Sparse) -> Iterator[Part]:
     """A sparse array, some of its rows at a time, with its zeros."""
+    if len(x.shape) == 2 and x.shape[0] <= _SLAB:
+        yield from _blocks_of_columns(x)
+        return
     values, coordinates = x.ordered()
     if not x.shape:
         slab = np.zeros((), values.array.dtype)
         slab[...] = values.array[0] if len(values.array) else 0
         yield values._replace(array=slab), ()
-        return
-    if len(x.shape) == 2 and x.shape[0] <= _SLAB:
-        yield from _blocks_of_columns(values, coordinates, x.shape)
         return
     rest = x.shape[1:]
     step = max(1, _SLAB // max(1, math.prod(rest)))
@@ -250,11 +250,18 @@ def _slabs(x: Sparse) -> Iterator[Part]:
         yield values._replace(array=slab), (start,) + (0,) * len(rest)
 
 
-def _blocks_of_columns(values: Accepted, coordinates: Array, shape: tuple[int, ...]) -> Iterator[Part]:
+def by_column(x: Sparse) -> tuple[Accepted, Array, Array]:
+    """The values of a sparse array of two axes column by column, and the row and column of each."""
+    values, (row, column) = x.ordered()
+    order = np.argsort(column, kind="stable")
+    return values._replace(array=values.array[order]), row[order], column[order]
+
+
+def _blocks_of_columns(x: Sparse) -> Iterator[Part]:
     """All rows of some columns at a time: of wide arrays, whose rows are many columns each."""
-    rows, columns = shape
-    order = np.argsort(coordinates[1], kind="stable")
-    row, column, stored = coordinates[0, order], coordinates[1, order], values.array[order]
+    rows, columns = x.shape
+    values, row, column = by_column(x)
+    stored = values.array
     step = max(1, _SLAB // max(1, rows))
     for start in range(0, columns, step):
         width = min(step, columns - start)

@@ -13,15 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from fastfinite import _inputs, _slow
-from fastfinite._accepted import Accepted, Array, fields_of, of_array
+from fastfinite._accepted import Accepted, Array, Part, as_column, fields_of, of_array
 from fastfinite._files import Block, FileArray, FileTable, Index, Problem, Values
 from fastfinite._formats import FINITE_BY_TYPE, NON_FINITE, Format
-from fastfinite._report import ScanReport
+from fastfinite._report import COUNTS, ScanReport
 
 # scan(axis=0) needs memory for each column, so wide blocks are counted so many columns at a time.
 COLUMNS_AT_ONCE = 1 << 16
 # The counts kept for each column.
-COLUMN_COUNTS = ("nan", "posinf", "neginf", "null", "overflow")
+COLUMN_COUNTS = tuple(name for name in COUNTS if name != "masked")
 
 
 class Scanned(NamedTuple):
@@ -136,6 +136,43 @@ def _add_columns(
 
 
 # ------------------------------------------------------------------------------------------------ tables
+
+
+class TableNumbers:
+    """The numbers of a table as parts of a frame, as they are read.
+
+    Attributes
+    ----------
+    names : list of str
+    rows : int
+        How many were read.
+    """
+
+    def __init__(self, table: FileTable, advance: Callable[[float], None]) -> None:
+        self.names = [column.name for column in table.columns]
+        self.rows = 0
+        self._table, self._advance = table, advance
+        self._dates: set[int] = set()
+
+    def parts(self) -> Iterator[Part]:
+        """Read the table once; dates, which have no statistics, are passed over."""
+        for block in self._table.blocks():
+            self.rows = max(self.rows, block.first + block.rows)
+            for position, found in block.columns.items():
+                for values in found:
+                    if values.dates:
+                        self._dates.add(position)
+                    else:
+                        yield as_column(values.accepted), (block.first, position)
+            self._advance(block.share)
+
+    def left_out(self) -> set[int]:
+        """Positions of the columns that are not all numbers, once all of them have been read."""
+        return self._dates.union(self._table.left_out())
+
+    def problems(self) -> list[Problem]:
+        """The columns that should be numbers and are not."""
+        return [problem for problem in self._table.left_out().values() if problem.status != "text"]
 
 
 class ScannedColumn(NamedTuple):

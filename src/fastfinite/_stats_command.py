@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastfinite import _files, _inputs, _scan_files
-from fastfinite._accepted import Accepted, Frame, Part
+from fastfinite._accepted import Frame, Part, as_column
 from fastfinite._check import CLEAN, FAILED
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
+from fastfinite._scan_files import TableNumbers
 from fastfinite._statistics import ColumnStats
 from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
 
@@ -96,34 +97,13 @@ def _of_array(array: FileArray, bar: ProgressBar) -> ColumnStats:
 
 def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, list[Problem]]:
     """Statistics of the columns of numbers, the shape, and the columns that should be numbers and are not."""
-    dates: set[int] = set()
-    rows = 0
-
-    def parts() -> Iterator[Part]:
-        nonlocal rows
-        for block in table.blocks():
-            rows = max(rows, block.first + block.rows)
-            for position, found in block.columns.items():
-                for values in found:
-                    if values.dates:
-                        dates.add(position)
-                    else:
-                        yield as_column(values.accepted), (block.first, position)
-            bar.advance(block.share)
-
-    names = [column.name for column in table.columns]
-    whole = _tabulated((0, len(names)), parts, names)
-    left_out = table.left_out()
-    kept = [i for i in range(len(names)) if i not in left_out and i not in dates]
-    others = [name for i, name in enumerate(names) if i not in set(kept)]
-    problems = [problem for problem in left_out.values() if problem.status != "text"]
-    return whole._some_columns(kept, others), (rows, len(names)), problems
-
-
-def as_column(accepted: Accepted) -> Accepted:
-    """Values of one axis as a column."""
-    mask = None if accepted.mask is None else accepted.mask.reshape(-1, 1)
-    return accepted._replace(array=accepted.array.reshape(-1, 1), mask=mask)
+    numbers = TableNumbers(table, bar.advance)
+    names = numbers.names
+    whole = _tabulated((0, len(names)), numbers.parts, names)
+    left_out = numbers.left_out()
+    kept = [i for i in range(len(names)) if i not in left_out]
+    others = [names[i] for i in sorted(left_out)]
+    return whole._some_columns(kept, others), (numbers.rows, len(names)), numbers.problems()
 
 
 def _tabulated(shape: Index, parts: Any, names: list[str] | None) -> ColumnStats:
