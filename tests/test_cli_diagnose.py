@@ -91,3 +91,15 @@ def test_the_target_has_to_be_a_column_of_numbers(diagnose):
     Path("t.csv").write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
     assert "'c' is no column of the table; its columns are 'a', 'b'" in diagnose("t.csv", "--target", "c")[2]
     assert "'b' holds no numbers" in diagnose("t.csv", "--target", "b")[2]
+
+
+def test_lists_have_no_rows_of_their_own_and_are_listed(diagnose):
+    pyarrow = require("pyarrow")
+    lists = pyarrow.array([[1.0], [2.0, 3.0, np.nan], []])
+    require("pyarrow.parquet").write_table(
+        pyarrow.table({"a": [1.0, None, 3.0], "l": lists, "b": [1.0, 2.0, None]}), "t.parquet")
+    code, out, err = diagnose("t.parquet", "--json")
+    found = json.loads(out)
+    assert code == 1 and err == "" and found["not_scanned"] == ["l[]"]
+    causes = [(cause["code"], cause["column"], cause["first"]) for cause in found["causes"]]
+    assert causes == [("nan", 0, 1), ("nan", 2, 2)]

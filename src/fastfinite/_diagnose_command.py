@@ -87,7 +87,8 @@ def _table(table: FileTable, bar: ProgressBar, problems: list[Problem]) -> Frame
     numbers = TableNumbers(table, bar.advance)
     parts = list(numbers.parts())
     problems += numbers.problems()
-    left_out = numbers.left_out()
+    # The values of lists have no row that is theirs alone.
+    left_out = numbers.left_out() | numbers.lists
     kept = [part for part in parts if part[1][1] not in left_out]
     return Frame((numbers.rows, len(numbers.names)), "mixed", numbers.names, sorted(left_out), [], lambda: iter(kept))
 

@@ -146,11 +146,14 @@ class TableNumbers:
     names : list of str
     rows : int
         How many were read.
+    lists : set of int
+        Positions of columns that hold more values or fewer than a row each.
     """
 
     def __init__(self, table: FileTable, advance: Callable[[float], None]) -> None:
         self.names = [column.name for column in table.columns]
         self.rows = 0
+        self.lists: set[int] = set()
         self._table, self._advance = table, advance
         self._dates: set[int] = set()
 
@@ -160,6 +163,8 @@ class TableNumbers:
             self.rows = max(self.rows, block.first + block.rows)
             for position, found in block.columns.items():
                 for values in found:
+                    if values.rows is not None:
+                        self.lists.add(position)
                     if values.dates:
                         self._dates.add(position)
                     else:
