@@ -1,0 +1,80 @@
+"""Where the bad values are: `BadMap`, a small grid of counts that a picture, a page or a terminal shows.
+
+(a) Rows are binned by powers of two: while they come, bins grow as often as need be, so that the number of rows need
+not be known before, and nothing depends on how the rows are cut into parts. (b) Columns are binned evenly from the
+start. (c) Values come as counts by column of rows that lie in one bin: `split` cuts them so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from fastfinite._accepted import Array
+
+# The grid has so many columns at most, and half to all of so many rows, where there are as many.
+MOST_COLUMNS = 1024
+MOST_ROWS = 128
+
+
+class BadMap:
+    """Counts of bad values by bins of rows and of columns.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Rows that were seen so far, and columns.
+    names : sequence of str or None
+        Of the columns.
+    rows_per_bin, columns_per_bin : int
+        The last bin of each may be smaller.
+    """
+
+    def __init__(self, columns: int, names: Sequence[str] | None = None) -> None:
+        self.shape = (0, columns)
+        self.names = names
+        self.rows_per_bin = 1
+        self.columns_per_bin = max(1, -(-columns // MOST_COLUMNS))
+        self._grid = np.zeros((MOST_ROWS, -(-columns // self.columns_per_bin)), np.int64)
+
+    def split(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Cut rows where bins end."""
+        self.reach(stop)
+        step = self.rows_per_bin
+        while start < stop:
+            end = min(stop, (start // step + 1) * step)
+            yield start, end
+            start = end
+
+    def reach(self, rows: int) -> None:
+        """Tell that there are at least so many rows."""
+        self.shape = (max(self.shape[0], rows), self.shape[1])
+        while rows > MOST_ROWS * self.rows_per_bin:
+            pairs = self._grid.reshape(MOST_ROWS // 2, 2, -1).sum(axis=1)
+            self._grid = np.concatenate([pairs, np.zeros_like(pairs)])
+            self.rows_per_bin *= 2
+
+    def add(self, counts: Array, row: int, columns: Array) -> None:
+        """Add counts of these columns, all of rows in the bin of `row`."""
+        np.add.at(self._grid[row // self.rows_per_bin], columns // self.columns_per_bin, counts)
+
+    @property
+    def counts(self) -> Array:
+        """The grid, (bins of rows, bins of columns)."""
+        grid: Array = self._grid[: -(-self.shape[0] // self.rows_per_bin)]
+        return grid
+
+    @property
+    def sizes(self) -> Array:
+        """How many values each cell stands for."""
+        rows, columns = (_extents(n, step) for n, step in zip(self.shape, (self.rows_per_bin, self.columns_per_bin)))
+        return np.asarray(rows[:, None] * columns)
+
+    def __bool__(self) -> bool:
+        return bool(self._grid.any())
+
+
+def _extents(n: int, step: int) -> Array:
+    edges = np.minimum(np.arange(-(-n // step) + 1) * step, n)
+    return np.diff(edges)
