@@ -1,14 +1,16 @@
 """Causes in the data: what its column statistics show, and what a second look at the columns they point to does.
 
-The statistics take one pass. Only columns that they make suspicious are looked at again, one at a time.
+The statistics take one pass, and the columns that they make suspicious one more, all together. So every finder of
+causes is a generator in two steps: it yields first the questions it has for the second look, and then, resumed when
+they have been answered, the causes.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +18,12 @@ from fastfinite import _formats
 from fastfinite._accepted import Array
 from fastfinite._diagnosis import Cause
 from fastfinite._report import plural
+from fastfinite._samples import Samples
+from fastfinite._second_look import EmptyRows, LostDigits, Occurrences, Places, Question, Sentinels
 from fastfinite._statistics import ColumnStats
+
+# Yields questions once, and causes from then on.
+Finder: TypeAlias = "Iterator[list[Question] | Cause]"
 
 # Numbers that stand for "no value" in data sets: of surveys, of NetCDF, of models and sensors, the limits of types.
 SENTINELS = (-1e20, 1e20, -99.0, -999.0, -999.9, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 9.96921e36, 1e30, -1e30,
@@ -29,40 +36,48 @@ _UNEVEN, _VERY_UNEVEN = 1e4, 1e6
 _MOSTLY = 0.9
 
 
-class Columns:
-    """The columns of the data: their statistics, their names, and each of them when it is asked for."""
+class Findings:
+    """What the finders share: the samples, the format that is meant, and what one of them tells the others."""
 
-    def __init__(
-        self, stats: ColumnStats, rows: int, column: Callable[[int], Array], positions: Sequence[int] | None = None
-    ) -> None:
-        self.stats, self.rows, self.column = stats, rows, column
-        # Where they are in a frame that has other columns too.
-        self.positions = range(len(stats)) if positions is None else positions
-        self.finite = stats.count - stats.posinf - stats.neginf
-        # Whose smallest value stands for "missing", and is no matter of logs.
+    def __init__(self, samples: Samples, target: _formats.Format) -> None:
+        self.samples, self.target = samples, target
+        self.stats: ColumnStats = samples.stats
+        self.rows: int = samples.rows
+        self.finite = self.stats.count - self.stats.posinf - self.stats.neginf
+        # Columns whose smallest value stands for "missing", and is no matter of logs.
         self.with_sentinels: set[int] = set()
 
-    def cause(self, code: str, severity: str, column: int, what: str, why: str, remedy: str, **more: Any) -> Cause:
+    def cause(self, code: str, severity: str, column: Any, what: str, why: str, remedy: str, **more: Any) -> Cause:
         """A cause in one column."""
         names = self.stats.names
-        return Cause(code, severity, "X", what, why, remedy, column=self.positions[column],
+        return Cause(code, severity, "X", what, why, remedy, column=int(self.samples.positions[column]),
                      name=None if names is None else names[column], **more)
 
+    def counted(self, count: Any, first: Any) -> dict[str, Any]:
+        """How many values of a column are concerned, which share of its rows that is, and which is the first."""
+        return {"count": int(count), "share": int(count) / self.rows, "first": None if first is None else int(first)}
 
-def causes_in_data(columns: Columns, target: _formats.Format) -> Iterator[Cause]:
+
+def causes_in_data(samples: Samples, target: _formats.Format) -> Iterator[Cause]:
     """All causes that columns show."""
-    yield from _not_finite(columns)
-    yield from _overflowing(columns, target)
-    yield from _imprecise_integers(columns, target)
-    yield from _sentinels(columns)
-    yield from _without_variance(columns, target)
-    yield from _uneven(columns)
-    yield from _exponents(columns, target)
-    yield from _logarithms(columns)
+    findings = Findings(samples, target)
+    finders: list[Finder] = [find(findings) for find in (
+        _not_finite, _overflowing, _imprecise_integers, _sentinels, _without_variance, _uneven, _exponents,
+        _logarithms, _bad_rows)]
+    questions: list[Question] = []
+    for finder in finders:
+        asked = next(finder)
+        assert isinstance(asked, list)
+        questions += asked
+    samples.answer(questions)
+    for finder in finders:
+        for cause in finder:
+            assert isinstance(cause, Cause)
+            yield cause
 
 
-def _not_finite(columns: Columns) -> Iterator[Cause]:
-    stats = columns.stats
+def _not_finite(findings: Findings) -> Finder:
+    stats = findings.stats
     kinds = (
         ("nan", stats.nan, np.isnan, "every sum that it enters is NaN: the mean, the loss, then every weight",
          "drop the rows or impute them (sklearn.impute.SimpleImputer); in a loop, fastfinite.guard finds them"),
@@ -70,24 +85,19 @@ def _not_finite(columns: Columns) -> Iterator[Cause]:
          "inf - inf and inf * 0 are NaN, in the first layer or when it is standardized",
          "find out what made it (a division by 0, an overflow); fastfinite.safe_divide does not make it"),
     )
-    for code, counts, test, why, remedy in kinds:
+    # Of a column where all are bad, the first is known.
+    seen = [Occurrences(np.flatnonzero((counts > 0) & (counts < findings.rows)), test)
+            for _, counts, test, _, _ in kinds]
+    every = np.flatnonzero(stats.nan + stats.posinf + stats.neginf)
+    yield [*seen, Places(every, findings.samples.bad_map, findings.samples.positions)]
+    for (code, counts, _, why, remedy), places in zip(kinds, seen):
+        first = dict(zip(places.columns, places.first))
         for column in map(int, np.flatnonzero(counts)):
             count = int(counts[column])
-            if count == columns.rows:
-                what, first = f"all {columns.rows} values are {code}", 0
-            else:
-                # Missing values of frames count as nan, and are None here.
-                first = int(np.argmax(test(as_floats(columns.column(column)))))
-                what = f"{count} of {columns.rows} values are {code}; the first in row {first}"
-            yield columns.cause(code, "error", column, what, why, remedy, count=count,
-                                share=count / columns.rows, first=first)
-
-
-def as_floats(values: Array) -> Array:
-    """A column as float64, None and other missing values as nan."""
-    with np.errstate(all="ignore"):
-        floats: Array = values.astype(np.float64)
-    return floats
+            what = (f"{count} of {findings.rows} values are {code}; the first in row {first[column]}"
+                    if column in first else f"all {findings.rows} values are {code}")
+            yield findings.cause(code, "error", column, what, why, remedy,
+                                 **findings.counted(count, first.get(column, 0)))
 
 
 def overflow_limit(target: _formats.Format) -> tuple[float, bool]:
@@ -101,21 +111,24 @@ def exp_limit(target: _formats.Format) -> float:
     return math.log(min(overflow_limit(target)[0], sys.float_info.max))
 
 
-def _overflowing(columns: Columns, target: _formats.Format) -> Iterator[Cause]:
-    limit, included = overflow_limit(target)
-    largest = _largest(columns.stats)
-    for column in map(int, np.flatnonzero(largest >= limit)):
-        values = np.abs(as_floats(columns.column(column)))
-        over = (values >= limit if included else values > limit) & np.isfinite(values)
-        count = int(over.sum())
+def _overflowing(findings: Findings) -> Finder:
+    name = findings.target.name
+    limit, included = overflow_limit(findings.target)
+
+    def overflows(values: Array) -> Array:
+        size = np.abs(values)
+        return np.asarray((size >= limit if included else size > limit) & np.isfinite(values))
+
+    over = Occurrences(np.flatnonzero(_largest(findings.stats) >= limit), overflows)
+    yield [over]
+    for column, count, first in zip(over.columns, over.count, over.first):
         if count:
-            first = int(np.argmax(over))
-            yield columns.cause(
+            yield findings.cause(
                 "overflow", "error", column,
-                f"{plural(count, 'value')} of magnitude {limit:.4g} or more; the first in row {first}",
-                f"cast to {target.name} they are inf, and then NaN",
+                f"{plural(int(count), 'value')} of magnitude {limit:.4g} or more; the first in row {first}",
+                f"cast to {name} they are inf, and then NaN",
                 "standardize before the cast (fastfinite.standardize), or train in a wider dtype",
-                count=count, share=count / columns.rows, first=first,
+                **findings.counted(count, first),
             )
 
 
@@ -125,130 +138,91 @@ def _largest(stats: ColumnStats) -> Array:
     return np.asarray(np.where(np.isnan(limits), 0, limits).max(axis=0))
 
 
-def _imprecise_integers(columns: Columns, target: _formats.Format) -> Iterator[Cause]:
-    exact, (largest, _) = 2.0 ** (target.mantissa + 1), overflow_limit(target)
-    for column in map(int, np.flatnonzero(_largest(columns.stats) >= exact)):
-        values = columns.column(column)
-        if values.dtype.kind == "f":
-            # Identifiers become float64 when one of them is missing. Beyond 2**53 every float64 is whole.
-            floats = np.where(np.abs(values) <= 2.0**53, values, 0).astype(np.float64)
-            if (floats != np.floor(floats)).any():
-                continue
-            whole = floats.astype(np.int64)
-        elif values.dtype.kind in "iu":
-            whole = values
-        else:
-            continue
-        rounded, lost = _rounded(whole, target.mantissa + 1)
-        lost &= np.abs(rounded) < largest       # beyond that nothing is left of them
-        count = int(lost.sum())
-        if count:
-            first = int(np.argmax(lost))
-            merged = len(np.unique(whole)) - len(np.unique(rounded))
-            yield columns.cause(
-                "integer-digits", "warning" if merged else "note", column,
-                f"{plural(count, 'integer')} beyond 2**{target.mantissa + 1}"
-                + (f", {merged} of which become equal to others" if merged else "") + f"; the first in row {first}",
-                f"{target.name} holds whole numbers up to 2**{target.mantissa + 1}: neighbours become equal, as "
-                "identifiers and time stamps do",
-                "subtract an origin first, or do not use identifiers as numbers",
-                count=count, share=count / columns.rows, first=first,
-            )
+def _imprecise_integers(findings: Findings) -> Finder:
+    name, bits = findings.target.name, findings.target.mantissa + 1
+    large = np.flatnonzero(_largest(findings.stats) >= 2.0**bits)
+    lost = LostDigits(large, bits, overflow_limit(findings.target)[0])
+    yield [lost]
+    for i in map(int, np.flatnonzero(lost.whole & (lost.count > 0))):
+        merged = lost.merged(i)
+        number = f"{merged}{' or more' if lost.more[i] else ''}"
+        yield findings.cause(
+            "integer-digits", "warning" if merged else "note", lost.columns[i],
+            f"{plural(int(lost.count[i]), 'integer')} beyond 2**{bits}"
+            + (f", {number} of which become equal to others" if merged else "") + f"; the first in row {lost.first[i]}",
+            f"{name} holds whole numbers up to 2**{bits}: neighbours become equal, as identifiers and time stamps do",
+            "subtract an origin first, or do not use identifiers as numbers",
+            **findings.counted(lost.count[i], lost.first[i]),
+        )
 
 
-def _rounded(values: Array, bits: int) -> tuple[Array, Array]:
-    """Whole numbers rounded to so many significant bits, ties to even, and where that changed them."""
-    sign = values < 0
-    size = values.astype(np.uint64)
-    size = np.where(sign, ~size + np.uint64(1), size)
-    length = np.zeros(size.shape, np.uint64)        # the place of the highest bit
-    for step in (32, 16, 8, 4, 2, 1):
-        length += np.where((size >> length) >> np.uint64(step) != 0, np.uint64(step), np.uint64(0))
-    cut = np.maximum(length.astype(np.int64) + 1 - bits, 0).astype(np.uint64)
-    kept = size >> cut
-    rest, half = size - (kept << cut), (np.uint64(1) << cut) >> np.uint64(1)
-    kept = kept + ((rest > half) | ((rest == half) & (rest > 0) & (kept % np.uint64(2) == 1)))
-    rounded = np.ldexp(kept.astype(np.float64), cut.astype(np.intc))
-    return np.where(sign, -rounded, rounded), rest > 0
-
-
-def _sentinels(columns: Columns) -> Iterator[Cause]:
-    suspicious = np.zeros(len(columns.stats), np.bool_)
-    for limits in (columns.stats.min, columns.stats.max):
+def _sentinels(findings: Findings) -> Finder:
+    suspicious = np.zeros(len(findings.stats), np.bool_)
+    for limits in (findings.stats.min, findings.stats.max):
         # Where a limit is infinite, a sentinel may be hidden behind it.
         suspicious |= _known(limits) | np.isinf(limits)
-    for column in np.flatnonzero(suspicious & (columns.finite >= 3)):
-        yield from _isolated(columns, int(column))
+    seen = Sentinels(np.flatnonzero(suspicious & (findings.finite >= 3)), _known)
+    yield [seen]
+    for column, others, low, high, found in zip(seen.columns, seen.others, seen.low, seen.high, seen.found):
+        for value, (count, first) in sorted(found.items()):
+            # However wide the others spread, a negative one among them that are none stands apart.
+            apart = max(low - value, value - high) > max(high - low, 1.0) or value < 0 <= low
+            if others < 2 or count > others or not apart:
+                continue
+            findings.with_sentinels.add(int(column))
+            yield findings.cause(
+                "sentinel", "warning", column,
+                f"{value:g} stands apart from all other values ({low:g} to {high:g}), "
+                f"{plural(count, 'time')}; the first in row {first}",
+                "a number that means 'missing' moves the mean, and the loss goes where it is",
+                "make it NaN, then drop or impute it",
+                **findings.counted(count, first),
+            )
 
 
 def _known(values: Array) -> Array:
     """Which of them are known to stand for missing values."""
+    known = np.sort(SENTINELS)
     found = np.zeros(values.shape, np.bool_)
-    large = np.flatnonzero((np.abs(values) >= 0.99 * min(map(abs, SENTINELS))) & np.isfinite(values))
-    if len(large):
-        candidates, known = values[large], np.sort(SENTINELS)
-        above = np.clip(np.searchsorted(known, candidates), 1, len(known) - 1)
-        for nearest in (known[above - 1], known[above]):
-            found[large] |= np.abs(candidates - nearest) <= 1e-6 * np.abs(nearest)
+    large = (np.abs(values) >= 0.99 * np.abs(known).min()) & np.isfinite(values)
+    candidates = values[large]
+    above = np.clip(np.searchsorted(known, candidates), 1, len(known) - 1)
+    near = [np.abs(candidates - nearest) <= 1e-6 * np.abs(nearest) for nearest in (known[above - 1], known[above])]
+    found[large] = near[0] | near[1]
     return found
 
 
-def _isolated(columns: Columns, column: int) -> Iterator[Cause]:
-    values = as_floats(columns.column(column))
-    known = _known(values)
-    rest = values[~known & np.isfinite(values)]
-    if len(rest) < 2:
-        return
-    low, high = float(rest.min()), float(rest.max())
-    for value in map(float, np.unique(values[known])):
-        same = values == value
-        count, first = int(same.sum()), int(np.argmax(same))
-        # However wide the others spread, a negative one among them that are none stands apart.
-        apart = max(low - value, value - high) > max(high - low, 1.0) or value < 0 <= low
-        if count > len(rest) or not apart:
-            continue
-        columns.with_sentinels.add(column)
-        yield columns.cause(
-            "sentinel", "warning", column,
-            f"{value:g} stands apart from all other values ({low:g} to {high:g}), "
-            f"{plural(count, 'time')}; the first in row {first}",
-            "a number that means 'missing' moves the mean, and the loss goes where it is",
-            "make it NaN, then drop or impute it",
-            count=count, share=count / columns.rows, first=first,
-        )
-
-
-def _without_variance(columns: Columns, target: _formats.Format) -> Iterator[Cause]:
-    stats = columns.stats
-    if columns.rows < 2:
-        return
-    for column in map(int, np.flatnonzero(stats.constant)):
-        yield columns.cause(
+def _without_variance(findings: Findings) -> Finder:
+    stats = findings.stats
+    # Some ten times the resolution; columns of half precision are made from wider ones.
+    rtol, name = (1e-15, "float64") if findings.target.mantissa > 23 else (1e-6, "float32")
+    enough = findings.rows >= 2
+    constant = np.flatnonzero(stats.constant & enough)
+    near = np.flatnonzero(stats.near_constant(rtol) & enough)
+    flat = np.union1d(constant, near)
+    present = Occurrences(flat[stats.count[flat] < findings.rows], lambda values: ~np.isnan(values))
+    yield [present]
+    first = dict(zip(present.columns, present.first))
+    for column in map(int, constant):
+        yield findings.cause(
             "constant", "warning", column, f"every value is {stats.min[column]:g}",
             "its standard deviation is 0: (x - mean) / std is 0 / 0, NaN in every row",
-            "drop the column, or scale with fastfinite.standardize, which makes it 0", **_present(columns, column),
+            "drop the column, or scale with fastfinite.standardize, which makes it 0",
+            **findings.counted(stats.count[column], first.get(column, 0)),
         )
-    # Some ten times the resolution; columns of half precision are made from wider ones.
-    rtol, name = (1e-15, "float64") if target.mantissa > 23 else (1e-6, "float32")
-    for column in map(int, np.flatnonzero(stats.near_constant(rtol))):
-        yield columns.cause(
+    for column in map(int, near):
+        yield findings.cause(
             "near-constant", "warning", column,
             f"standard deviation {stats.std[column]:.3g} about a mean of {stats.mean[column]:.6g}",
             f"the spread is at the limit of {name}: dividing by it blows up rounding errors",
             "subtract the mean in float64 before the cast (fastfinite.standardize), or drop the column",
-            **_present(columns, column),
+            **findings.counted(stats.count[column], first.get(column, 0)),
         )
 
 
-def _present(columns: Columns, column: int) -> dict[str, Any]:
-    """How many values a column has, which share of its rows that is, and which is the first."""
-    count = int(columns.stats.count[column])
-    first = 0 if count == columns.rows else int(np.argmin(np.isnan(as_floats(columns.column(column)))))
-    return {"count": count, "share": count / columns.rows, "first": first}
-
-
-def _uneven(columns: Columns) -> Iterator[Cause]:
-    stats = columns.stats
+def _uneven(findings: Findings) -> Finder:
+    yield []
+    stats = findings.stats
     std = np.where(np.isfinite(stats.std) & (stats.std > 0) & ~stats.constant, stats.std, np.nan)
     if np.isfinite(std).sum() < 2:
         return
@@ -256,47 +230,66 @@ def _uneven(columns: Columns) -> Iterator[Cause]:
     with np.errstate(all="ignore"):
         ratio = std[large] / std[small]
     if ratio >= _UNEVEN:
-        yield columns.cause(
+        yield findings.cause(
             "uneven-scale", "warning" if ratio >= _VERY_UNEVEN else "note", large,
             f"its standard deviation, {std[large]:.3g}, is {ratio:.2g} times that of column "
-            f"{columns.positions[small]} ({std[small]:.3g})",
+            f"{findings.samples.positions[small]} ({std[small]:.3g})",
             "no learning rate fits both: the gradient of the large one explodes, or the small one is not learnt",
             "standardize the columns (fastfinite.standardize, fastfinite.sklearn.ColumnScaler)",
-            count=columns.rows, share=1.0,
+            **findings.counted(findings.rows, None),
         )
 
 
-def _exponents(columns: Columns, target: _formats.Format) -> Iterator[Cause]:
-    limit, largest = exp_limit(target), columns.stats.max
+def _exponents(findings: Findings) -> Finder:
+    limit, largest = exp_limit(findings.target), findings.stats.max
     over = np.flatnonzero(np.isfinite(largest) & (largest > limit))
-    if len(over):
-        column = int(over[np.argmax(largest[over])])
-        above = as_floats(columns.column(column)) > limit
-        count = int(above.sum())
-        yield columns.cause(
+    above = Occurrences(over[np.argsort(-largest[over], kind="stable")[:1]], lambda values: values > limit)
+    yield [above]
+    for column, count, first in zip(above.columns, above.count, above.first):
+        yield findings.cause(
             "exp-overflow", "note", column,
             f"values up to {largest[column]:.4g}, in {plural(len(over), 'column')} above {limit:.3g}",
-            f"exp of a number above {limit:.3g} is inf in {target.name}: in a softmax or a sigmoid that is written out",
+            f"exp of a number above {limit:.3g} is inf in {findings.target.name}: in a softmax or a sigmoid that is "
+            "written out",
             "standardize, or use fastfinite.softmax, sigmoid and logsumexp, which do not overflow",
-            count=count, share=count / columns.rows, first=int(np.argmax(above)),
+            **findings.counted(count, first),
         )
 
 
-def _logarithms(columns: Columns) -> Iterator[Cause]:
-    stats = columns.stats
+def _logarithms(findings: Findings) -> Finder:
+    stats = findings.stats
     below = stats.zero + stats.negative - stats.neginf
     with np.errstate(all="ignore"):
-        positive = (columns.finite - below) / columns.finite
+        positive = (findings.finite - below) / findings.finite
         skewed = (stats.std > stats.mean) & (stats.max > 10 * stats.mean)
-    for column in np.flatnonzero((below > 0) & (positive >= _MOSTLY) & skewed):
-        if column in columns.with_sentinels:
+    columns = np.flatnonzero((below > 0) & (positive >= _MOSTLY) & skewed)
+    places = Occurrences(columns, lambda values: (values <= 0) & np.isfinite(values))
+    yield [places]
+    for column, first in zip(columns, places.first):
+        if int(column) in findings.with_sentinels:
             continue
-        values = as_floats(columns.column(int(column)))
-        first = int(np.argmax((values <= 0) & np.isfinite(values)))
-        yield columns.cause(
-            "log-of-zero", "note", int(column),
+        yield findings.cause(
+            "log-of-zero", "note", column,
             f"{plural(int(below[column]), 'value')} of 0 or less in a positive, skewed column; first in row {first}",
             "the log that such columns are often given is -inf or NaN there",
             "fastfinite.safe_log(x, fill=...), or log1p",
-            count=int(below[column]), share=float(below[column]) / columns.rows, first=first,
+            **findings.counted(below[column], first),
+        )
+
+
+def _bad_rows(findings: Findings) -> Finder:
+    """Rows of which nothing is a number: a failed join, an empty line."""
+    columns = len(findings.stats)
+    if columns < 2 or not findings.stats.nan.all():
+        yield []
+        return
+    empty = EmptyRows(columns, findings.rows)
+    yield [empty]
+    if empty.count:
+        yield Cause(
+            "empty-row", "error", "X",
+            f"{plural(empty.count, 'row')} without any number; the first is row {empty.first}",
+            "nothing can be imputed from nothing: the loss of these rows is NaN",
+            "drop them; they often come from a join that found no partner",
+            **findings.counted(empty.count, empty.first),
         )

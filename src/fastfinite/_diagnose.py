@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from fastfinite import _formats, _inputs
+from fastfinite import _formats
 from fastfinite._accept import accept, as_array
-from fastfinite._accepted import Accepted, Array, Frame, Input, Remote, Sparse
-from fastfinite._causes_data import Columns, as_floats, causes_in_data
+from fastfinite._accepted import Array, Frame
+from fastfinite._causes_data import causes_in_data
 from fastfinite._causes_labels import (
     causes_in_labels,
     causes_in_logits,
     causes_in_loss,
     causes_in_probabilities,
     is_regression,
-    rows_cause,
 )
 from fastfinite._diagnosis import Cause, Diagnosis
 from fastfinite._report import plural
-from fastfinite._statistics import stats_of
+from fastfinite._samples import Samples, samples_of
+from fastfinite._second_look import as_floats
 
 
 def diagnose(
@@ -109,31 +107,29 @@ def diagnose(
 def _diagnosed(
     x: Any, y: Any, y_pred: Any, logits: Any, target: _formats.Format, columns: Iterable[object] | None
 ) -> Diagnosis:
-    opened, shape = _opened(x)
-    known = _columns(opened)
+    samples = _opened(x)
     if columns is not None:
-        known.stats.name_columns(columns)
-    causes = list(causes_in_data(known, target))
-    causes += _bad_rows(known)
+        samples.stats.name_columns(columns)
+    causes = list(causes_in_data(samples, target))
     labels = None if y is None else _numbers(y, "y")
     probabilities = None if y_pred is None else _numbers(y_pred, "y_pred")
     scores = None if logits is None else _numbers(logits, "logits")
     for name, values in (("y_pred", probabilities), ("logits", scores)):
-        if values is not None and values.shape[:1] != (known.rows,):
-            causes.append(Cause("length", "error", name, f"shape {values.shape} for {plural(known.rows, 'row')} of X",
+        if values is not None and values.shape[:1] != (samples.rows,):
+            causes.append(Cause("length", "error", name, f"shape {values.shape} for {plural(samples.rows, 'row')} of X",
                                 "predictions and samples are paired wrongly, or broadcast against each other",
                                 "predict for the same rows"))
     regression = labels is not None and scores is None and probabilities is not None and is_regression(
         labels, probabilities)
     if labels is not None:
-        causes += causes_in_labels(labels, known.rows, probabilities if scores is None else scores, regression)
+        causes += causes_in_labels(labels, samples.rows, probabilities if scores is None else scores, regression)
     if probabilities is not None:
         causes += causes_in_probabilities(probabilities, labels, regression)
     if scores is not None:
         causes += causes_in_logits(scores, target)
     if labels is not None:
         causes += causes_in_loss(labels, probabilities, scores, regression)
-    return Diagnosis(causes, shape, target.name, known.stats.not_scanned)
+    return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map)
 
 
 def _read(x: Any, name: str) -> Any:
@@ -146,97 +142,11 @@ def _read(x: Any, name: str) -> Any:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _opened(x: Any) -> tuple[Input, tuple[int, ...]]:
-    """The samples as rows of columns, all axes but the first; and their shape as it was."""
+def _opened(x: Any) -> Samples:
     opened = x if isinstance(x, Frame) else accept(_read(x, "X"))
-    if isinstance(opened, Remote):
-        opened = opened.fetch()
     if isinstance(opened, Frame) and len(opened.shape) == 1:
         opened = as_array(opened)
-    shape = opened.shape
-    if not shape:
-        raise ValueError("X must have rows; it is a single number")
-    if len(shape) == 2:
-        return opened, shape
-    if isinstance(opened, Accepted):
-        wide = (shape[0], math.prod(shape[1:]))
-        mask = None if opened.mask is None else opened.mask.reshape(wide)
-        return opened._replace(array=opened.array.reshape(wide), mask=mask), shape
-    raise ValueError(f"X must have two axes, or be a dense array; its shape is {shape}")
-
-
-def _columns(opened: Input) -> Columns:
-    """The statistics of the columns, and how to read one of them again."""
-    stats = stats_of(opened)
-    data, _ = _inputs.numbers_only(opened)
-    left_out = set(opened.unscanned) if isinstance(opened, Frame) else set()
-    positions = [i for i in range(opened.shape[1]) if i not in left_out] if isinstance(opened, Frame) else None
-    if isinstance(data, Sparse):
-        return Columns(stats, data.shape[0], _columns_of_sparse(data), positions)
-    assert isinstance(data, (Accepted, Frame))
-    return Columns(stats, data.shape[0], _columns_of_parts(data), positions)
-
-
-def _columns_of_parts(data: Accepted | Frame) -> Callable[[int], Array]:
-    """Gives columns, of parts that are taken when the first is asked for: most often none is."""
-
-    @functools.cache
-    def by_column() -> dict[int, list[tuple[Accepted, int]]]:
-        found: dict[int, list[tuple[Accepted, int]]] = {}
-        for accepted, origin in data.parts() if isinstance(data, Frame) else [(data, (0, 0))]:
-            for i in range(accepted.shape[1]):
-                found.setdefault(origin[1] + i, []).append((accepted, i))
-        return found
-
-    def column(i: int) -> Array:
-        values = [_values(accepted, place) for accepted, place in by_column()[i]]
-        return values[0] if len(values) == 1 else np.concatenate(values)
-
-    return column
-
-
-def _columns_of_sparse(x: Sparse) -> Callable[[int], Array]:
-    """Gives columns with their zeros, of values that are sorted when the first is asked for."""
-
-    sorted_once = functools.cache(lambda: _inputs.by_column(x))
-
-    def column(i: int) -> Array:
-        values, row, columns = sorted_once()
-        first, stop = np.searchsorted(columns, (i, i + 1))
-        dense = np.zeros(x.shape[0], values.array.dtype)
-        dense[row[first:stop]] = values.array[first:stop]
-        return dense
-
-    return column
-
-
-def _values(accepted: Accepted, i: int) -> Array:
-    """A column as numbers that NumPy has: nulls as nan, masked ones as another value of the column."""
-    values = accepted.array[:, i]
-    if accepted.is_raw and accepted.format is not None:
-        values = _formats.values_of_bits(values, accepted.format)
-    missing = None if accepted.mask is None else accepted.mask[:, i]
-    if missing is not None and missing.any():
-        values = values.astype(np.float64)
-        present = values[~missing & np.isfinite(values)]
-        values[missing] = np.nan if accepted.nulls or len(present) == 0 else present[0]
-    return np.asarray(values)
-
-
-def _bad_rows(columns: Columns) -> Iterator[Cause]:
-    """Rows of which nothing is a number: a failed join, an empty line."""
-    stats = columns.stats
-    missing = stats.nan
-    if len(stats) < 2 or not missing.all():
-        return
-    empty = np.ones(columns.rows, np.bool_)
-    for column in np.argsort(missing, kind="stable"):
-        empty &= np.isnan(as_floats(columns.column(int(column))))
-        if not empty.any():
-            return
-    yield rows_cause("empty-row", "error", "X", empty, "without any number",
-                     "nothing can be imputed from nothing: the loss of these rows is NaN",
-                     "drop them; they often come from a join that found no partner")
+    return samples_of(opened)
 
 
 def _numbers(x: Any, name: str) -> Array:

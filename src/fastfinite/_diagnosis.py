@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fastfinite._bad_map import BadMap
 from fastfinite._report import in_html, plural
+from fastfinite._statistics import ColumnStats
 
 SEVERITIES = ("error", "warning", "note")
 # Columns that a line names, and places of one cause.
@@ -86,6 +88,8 @@ class Diagnosis:
     not_scanned : tuple of str
         Columns of `X` that hold no numbers.
     target_dtype : str
+    stats : ColumnStats
+        Of the columns of `X`, axes but the first as one.
 
     Examples
     --------
@@ -96,13 +100,15 @@ class Diagnosis:
     (False, ['binary-labels', 'constant', 'constant'])
     """
 
-    __slots__ = ("causes", "not_scanned", "shape", "target_dtype")
+    __slots__ = ("bad_map", "causes", "not_scanned", "shape", "stats", "target_dtype")
 
     def __init__(
-        self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, not_scanned: tuple[str, ...] = ()
+        self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, stats: ColumnStats, bad_map: BadMap
     ) -> None:
         self.causes = sorted(causes, key=lambda cause: SEVERITIES.index(cause.severity))
-        self.shape, self.target_dtype, self.not_scanned = shape, target_dtype, not_scanned
+        self.shape, self.target_dtype, self.not_scanned = shape, target_dtype, stats.not_scanned
+        # What `plot` shows beside the statistics.
+        self.stats, self.bad_map = stats, bad_map
 
     @property
     def errors(self) -> list[Cause]:

@@ -1,0 +1,89 @@
+"""`Samples`: the rows of X as `diagnose` sees them, from memory or from a file.
+
+One pass makes the statistics of the columns. What they make suspicious is then looked at again, in one more pass for
+all the questions there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from fastfinite import _inputs
+from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
+from fastfinite._bad_map import BadMap
+from fastfinite._second_look import Question, chunks
+from fastfinite._statistics import ColumnStats, stats_of
+
+
+class Samples:
+    """Rows of columns, all axes but the first.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        As it is told.
+    rows : int
+    names : sequence of str or None
+        Of all columns.
+    stats : ColumnStats
+        Of the columns that hold numbers.
+    positions : ndarray of int
+        Where these are among all.
+    bad_map : BadMap
+        Of all columns, for those who look at them to fill.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], names: Sequence[str] | None, stats: ColumnStats, positions: Array,
+        parts: Callable[[Array], Iterable[Part]],
+    ) -> None:
+        self.shape, self.rows, self.names, self.stats, self.positions = shape, shape[0], names, stats, positions
+        # Gives the columns at these positions once more, and maybe others.
+        self._parts = parts
+        self.bad_map = BadMap(math.prod(shape[1:]), names)
+        self.bad_map.reach(self.rows)
+
+    def answer(self, questions: Sequence[Question]) -> None:
+        """Go through the columns that are asked about."""
+        columns = np.unique(np.concatenate([np.empty(0, np.intp), *(question.columns for question in questions)]))
+        if not len(columns):
+            return
+        positions = self.positions[columns]
+        for chunk in chunks(self._parts(positions), positions, columns):
+            for question in questions:
+                question.take(chunk)
+
+
+def samples_of(opened: Input) -> Samples:
+    """What was accepted, as samples."""
+    if isinstance(opened, Remote):
+        opened = opened.fetch()
+    shape = opened.shape
+    if not shape:
+        raise ValueError("X must have rows; it is a single number")
+    if isinstance(opened, Frame):
+        kept = np.delete(np.arange(len(opened.names)), opened.unscanned)
+        frame = opened
+        return Samples(shape, opened.names, stats_of(opened), kept, lambda columns: frame.parts())
+    if isinstance(opened, Accepted):
+        wide = (shape[0], math.prod(shape[1:]))
+        mask = None if opened.mask is None else opened.mask.reshape(wide)
+        table = opened._replace(array=opened.array.reshape(wide), mask=mask)
+        return Samples(shape, None, stats_of(table), np.arange(wide[1]), lambda columns: [(table, (0, 0))])
+    if len(shape) != 2:
+        raise ValueError(f"X must have two axes, or be a dense array; its shape is {shape}")
+    sparse = opened
+    return Samples(shape, None, stats_of(opened), np.arange(shape[1]), lambda columns: _columns_of(sparse, columns))
+
+
+def _columns_of(x: Sparse, columns: Array) -> Iterator[Part]:
+    """Columns with their zeros."""
+    values, row, column = _inputs.by_column(x)
+    for i in map(int, columns):
+        first, stop = np.searchsorted(column, (i, i + 1))
+        dense = np.zeros((x.shape[0], 1), values.array.dtype)
+        dense[row[first:stop], 0] = values.array[first:stop]
+        yield values._replace(array=dense), (0, i)

@@ -1,0 +1,284 @@
+"""The second look at columns that their statistics made suspicious: questions, all answered in one more pass.
+
+(a) A question names its columns and takes chunks: some rows of some of them, in any order of rows and columns. (b) What
+it keeps does not grow with the rows, but for a bit a row where whole rows may be empty. (c) Chunks have some megabytes,
+whatever the data have.
+"""
+
+from __future__ import annotations
+
+import functools
+import numbers
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastfinite import _formats
+from fastfinite._accepted import Accepted, Array, Part
+from fastfinite._bad_map import BadMap
+
+# Values of a chunk, 2 MB as float64; and rows, however wide they are.
+_CHUNK = 1 << 18
+_LEAST_ROWS = 16
+# Different values that are kept in all, to see which of them become equal.
+_MOST_DIFFERENT = 1 << 20
+# Of one sentinel a column has few spellings.
+_MOST_SENTINELS = 64
+_NEVER = np.iinfo(np.int64).max
+
+
+class Chunk:
+    """Some rows of some columns, as numbers that NumPy has.
+
+    Attributes
+    ----------
+    values : ndarray, shape (rows, columns)
+    left_out : ndarray of bool or None
+        Cells that are masked.
+    row : int
+        The first row.
+    columns : ndarray of int
+        Ascending.
+    """
+
+    def __init__(self, values: Array, left_out: Array | None, row: int, columns: Array) -> None:
+        self.values, self.left_out, self.row, self.columns = values, left_out, row, columns
+
+    @functools.cached_property
+    def floats(self) -> Array:
+        """The values as float64, None and other missing values as nan."""
+        return as_floats(self.values)
+
+
+def as_floats(values: Array) -> Array:
+    """Values as float64, None and other missing ones as nan."""
+    with np.errstate(all="ignore"):
+        floats: Array = values.astype(np.float64)
+    return floats
+
+
+def chunks(parts: Iterable[Part], positions: Array, columns: Array) -> Iterator[Chunk]:
+    """Cut out of the parts of a table what is to be looked at: the columns at these positions, ascending."""
+    for accepted, (row, first) in parts:
+        low, high = np.searchsorted(positions, (first, first + accepted.shape[1]))
+        if low == high:
+            continue
+        inside: Any = positions[low:high] - first
+        if len(inside) == accepted.shape[1]:
+            inside = slice(None)
+        taken = columns[low:high]
+        step = max(_LEAST_ROWS, _CHUNK // len(taken))
+        for start in range(0, accepted.shape[0], step):
+            yield _chunk(accepted, (slice(start, start + step), inside), row + start, taken)
+
+
+def _chunk(accepted: Accepted, part: Any, row: int, columns: Array) -> Chunk:
+    values = accepted.array[part]
+    if accepted.is_raw and accepted.format is not None:
+        values = _formats.values_of_bits(values, accepted.format)
+    missing = None if accepted.mask is None else accepted.mask[part]
+    if missing is None or not missing.any():
+        return Chunk(values, None, row, columns)
+    if accepted.nulls:
+        return Chunk(np.where(missing, np.nan, as_floats(values)), None, row, columns)
+    return Chunk(values, missing, row, columns)
+
+
+class Question:
+    """Something that is asked of some columns."""
+
+    def __init__(self, columns: Iterable[int]) -> None:
+        self.columns = np.asarray(list(columns), np.intp)
+        # The columns of the chunk before, and the places of those of them that are asked for, here and there.
+        self._before: tuple[Array | None, Array, Array] = (None, self.columns, self.columns)
+
+    def take(self, chunk: Chunk) -> None:
+        """Look at what a chunk has of the columns."""
+        if chunk.columns is not self._before[0]:
+            _, *places = np.intersect1d(self.columns, chunk.columns, assume_unique=True, return_indices=True)
+            self._before = (chunk.columns, places[0], places[1])
+        _, own, there = self._before
+        if len(own):
+            self.look(chunk, own, there)
+
+    def look(self, chunk: Chunk, own: Array, there: Array) -> None:
+        """Look at some columns: `own` are their places in this question, `there` those in the chunk."""
+        raise NotImplementedError
+
+
+class Occurrences(Question):
+    """How often a test holds in each column, and in which row first."""
+
+    def __init__(self, columns: Iterable[int], test: Callable[[Array], Array]) -> None:
+        super().__init__(columns)
+        self._test = test
+        self.count = np.zeros(len(self.columns), np.int64)
+        self.first = np.full(len(self.columns), _NEVER)
+
+    def look(self, chunk: Chunk, own: Array, there: Array) -> None:
+        found = self._test(chunk.floats[:, there])
+        if chunk.left_out is not None:
+            found &= ~chunk.left_out[:, there]
+        self.count[own] += found.sum(axis=0)
+        hit = found.any(axis=0)
+        first = chunk.row + found.argmax(axis=0)
+        self.first[own[hit]] = np.minimum(self.first[own[hit]], first[hit])
+
+
+class Sentinels(Question):
+    """Values of each column that are known to stand for missing ones, and the limits of the others."""
+
+    def __init__(self, columns: Iterable[int], known: Callable[[Array], Array]) -> None:
+        super().__init__(columns)
+        self._known = known
+        number = len(self.columns)
+        # Of the values that are none: how many, the smallest and the largest.
+        self.others = np.zeros(number, np.int64)
+        self.low, self.high = np.full(number, np.inf), np.full(number, -np.inf)
+        # By column: how often each occurs, and where first.
+        self.found: list[dict[float, tuple[int, int]]] = [{} for _ in range(number)]
+
+    def look(self, chunk: Chunk, own: Array, there: Array) -> None:
+        values = chunk.floats[:, there]
+        present = np.isfinite(values)
+        if chunk.left_out is not None:
+            present &= ~chunk.left_out[:, there]
+        known = self._known(values) & present
+        others = present & ~known
+        self.others[own] += others.sum(axis=0)
+        self.low[own] = np.minimum(self.low[own], np.where(others, values, np.inf).min(axis=0))
+        self.high[own] = np.maximum(self.high[own], np.where(others, values, -np.inf).max(axis=0))
+        for i in np.flatnonzero(known.any(axis=0)):
+            rows = np.flatnonzero(known[:, i])
+            different, first, counts = np.unique(values[rows, i], return_index=True, return_counts=True)
+            found = self.found[own[i]]
+            for value, row, count in zip(different.tolist(), rows[first] + chunk.row, counts):
+                before, earliest = found.get(value, (0, _NEVER))
+                if before or len(found) < _MOST_SENTINELS:
+                    found[value] = before + int(count), min(earliest, int(row))
+
+
+class LostDigits(Question):
+    """Whole numbers that a format of so many significant bits rounds, and how many of them become equal to others.
+
+    Columns that hold a fraction are none of whole numbers.
+    """
+
+    def __init__(self, columns: Iterable[int], bits: int, largest: float) -> None:
+        super().__init__(columns)
+        self._bits, self._largest = bits, largest
+        number = len(self.columns)
+        self.whole = np.ones(number, np.bool_)
+        self.count = np.zeros(number, np.int64)
+        self.first = np.full(number, _NEVER)
+        self._most = max(1 << 10, _MOST_DIFFERENT // max(1, number))
+        self._different: list[Array] = [np.empty(0, np.int64) for _ in range(number)]
+        # Whether there were more different ones than are kept.
+        self.more = np.zeros(number, np.bool_)
+
+    def look(self, chunk: Chunk, own: Array, there: Array) -> None:
+        for i, j in zip(own, there):
+            if not self.whole[i]:
+                continue
+            rows, whole = self._integers(chunk, j)
+            if whole is None:
+                self.whole[i] = False
+                continue
+            rounded, lost = rounded_to(whole, self._bits)
+            lost &= np.abs(rounded) < self._largest         # beyond that nothing is left of them
+            if lost.any():
+                self.count[i] += int(lost.sum())
+                self.first[i] = min(self.first[i], chunk.row + int(rows[np.argmax(lost)]))
+            # Smaller ones are exact, and equal to nothing else.
+            self._keep(i, whole[np.abs(rounded) >= 2.0**self._bits])
+
+    def _integers(self, chunk: Chunk, column: int) -> tuple[Array, Array | None]:
+        """Rows and values of what is present and finite; no values where one has a fraction."""
+        values, floats = chunk.values[:, column], chunk.floats[:, column]
+        kept = np.isfinite(floats)
+        if chunk.left_out is not None:
+            kept &= ~chunk.left_out[:, column]
+        rows = np.flatnonzero(kept)
+        values, floats = values[rows], floats[rows]
+        if values.dtype.kind in "iu":
+            return rows, values
+        if values.dtype.kind == "O":
+            if not all(isinstance(value, numbers.Integral) and -(2**63) <= int(value) < 2**63 for value in values):
+                return rows, None
+            return rows, values.astype(np.int64)
+        # Identifiers become float64 when one of them is missing. Beyond 2**53 every float64 is whole.
+        floats = np.where(np.abs(floats) <= 2.0**53, floats, 0)
+        return rows, floats.astype(np.int64) if (floats == np.floor(floats)).all() else None
+
+    def _keep(self, i: int, values: Array) -> None:
+        if len(values):
+            kept = np.unique(np.concatenate([self._different[i].astype(values.dtype), values]))
+            self.more[i] |= len(kept) > self._most
+            self._different[i] = kept[: self._most]
+
+    def merged(self, i: int) -> int:
+        """How many of the different values of a column are no longer different."""
+        rounded, _ = rounded_to(self._different[i], self._bits)
+        return len(self._different[i]) - len(np.unique(rounded))
+
+
+def rounded_to(values: Array, bits: int) -> tuple[Array, Array]:
+    """Whole numbers rounded to so many significant bits, ties to even, and where that changed them."""
+    sign = values < 0
+    size = values.astype(np.uint64)
+    size = np.where(sign, ~size + np.uint64(1), size)
+    length = np.zeros(size.shape, np.uint64)        # the place of the highest bit
+    for step in (32, 16, 8, 4, 2, 1):
+        length += np.where((size >> length) >> np.uint64(step) != 0, np.uint64(step), np.uint64(0))
+    cut = np.maximum(length.astype(np.int64) + 1 - bits, 0).astype(np.uint64)
+    kept = size >> cut
+    rest, half = size - (kept << cut), (np.uint64(1) << cut) >> np.uint64(1)
+    kept = kept + ((rest > half) | ((rest == half) & (rest > 0) & (kept % np.uint64(2) == 1)))
+    rounded = np.ldexp(kept.astype(np.float64), cut.astype(np.intc))
+    return np.where(sign, -rounded, rounded), rest > 0
+
+
+class EmptyRows(Question):
+    """Rows in which every column is nan."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__(range(columns))
+        # A bit a row, the first row the highest of the first byte.
+        self._bits = np.full(-(-rows // 8), 255, np.uint8)
+        if rows % 8:
+            self._bits[-1] = 256 - (1 << 8 - rows % 8)
+
+    def look(self, chunk: Chunk, own: Array, there: Array) -> None:
+        full = np.asarray(~np.isnan(chunk.floats[:, there]).all(axis=1))
+        low = chunk.row // 8
+        high = -(-(chunk.row + len(full)) // 8)
+        before, after = chunk.row - 8 * low, 8 * high - chunk.row - len(full)
+        self._bits[low:high] &= ~np.packbits(np.pad(full, (before, after)))
+
+    @property
+    def count(self) -> int:
+        slabs = (self._bits[i : i + _CHUNK] for i in range(0, len(self._bits), _CHUNK))
+        return sum(int(np.unpackbits(slab).sum()) for slab in slabs)
+
+    @property
+    def first(self) -> int:
+        byte = int(np.argmax(self._bits != 0))
+        return 8 * byte + int(np.argmax(np.unpackbits(self._bits[byte : byte + 1])))
+
+
+class Places(Question):
+    """Fills a map of the values that are not finite, of columns that have these places in it."""
+
+    def __init__(self, columns: Iterable[int], bad_map: BadMap, positions: Array) -> None:
+        super().__init__(columns)
+        self._map, self._positions = bad_map, positions
+
+    def look(self, chunk: Chunk, own: Array, there: Array) -> None:
+        good = np.isfinite(chunk.floats[:, there])
+        if chunk.left_out is not None:
+            good |= chunk.left_out[:, there]
+        places = self._positions[chunk.columns[there]]
+        for start, stop in self._map.split(chunk.row, chunk.row + chunk.values.shape[0]):
+            rows = slice(start - chunk.row, stop - chunk.row)
+            self._map.add(stop - start - good[rows].sum(axis=0), start, places)
