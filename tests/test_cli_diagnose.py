@@ -43,7 +43,8 @@ def test_arrays_and_labels_are_diagnosed_as_in_python(arrays, diagnose):
     assert diagnose("clean.npy", "y.npy")[0] == 0
     code, out, _ = diagnose("X.npy", "--json", "--target-dtype", "float16")
     expected = json.loads(json.dumps(ff.diagnose(X, target_dtype="float16").to_dict()))
-    assert code == 1 and json.loads(out) == expected
+    assert code == 1 and json.loads(out) == {
+        "version": ff.__version__, "diagnoses": [{"file": "X.npy", "name": None, **expected}], "exit_code": 1}
 
 
 def test_the_readme_shows_what_is_printed(diagnose):
@@ -60,7 +61,7 @@ def test_tables_are_diagnosed_with_their_names(suffix, diagnose):
     frame = pandas.DataFrame({"a": [1.0, None, 3.0], "text": ["x", "y", "z"], "b": [7.0, 7.0, 7.0], "y": [0, 1, 1]})
     getattr(frame, f"to_{suffix}")(f"t.{suffix}", index=False)
     code, out, err = diagnose(f"t.{suffix}", "--target", "y", "--json")
-    found = json.loads(out)
+    (found,) = json.loads(out)["diagnoses"]
     assert code == 1 and err == "" and found["not_scanned"] == ["text"]
     assert [(cause["code"], cause["column"], cause["name"]) for cause in found["causes"]] == [
         ("nan", 0, "a"), ("constant", 2, "b")]
@@ -70,17 +71,24 @@ def test_a_column_of_numbers_and_text_is_told_and_fails(diagnose):
     require("pyarrow")
     Path("t.csv").write_text("a,b\n1,2\n2,oops\n3,4\n", encoding="utf-8")
     code, out, err = diagnose("t.csv")
-    assert code == 2 and "not scanned: 'b'" in out and err.startswith("fastfinite: b: not scanned: ") and "oops" in err
+    assert code == 2 and "not scanned: 'b'" in out
+    assert err.startswith("fastfinite: t.csv: b: not scanned: ") and "oops" in err
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["none.npy"], "No such file"), (["X.npy", "y.npy", "y.npy"], "not 3 files"), (["pair.npz"], "takes a table"),
-    (["X.npy", "--target", "a"], "--target names a column of a table"), (["X.npy", "none.npy"], "none.npy"),
-    (["raw.npy"], "holds no numbers that are known"), (["cut.npy"], "truncated"),
+    (["none.npy"], "No such file"), (["X.npy", "y.npy", "y.npy"], "not 3 files"),
+    (["X.npy", "--target", "a"], "--target 'a' names no array of X.npy, which has none with a name"),
+    (["X.npy", "y.npy", "--target", "a"], "--target takes the place of a file of labels"),
+    (["X.npy", "none.npy"], "none.npy: No such file"), (["X.npy", "pair.npz"], "it holds 2 arrays, and labels are one"),
+    (["pair.npz", "--array", "c"], "--array 'c' names no array of pair.npz, which has 'a', 'b'"),
+    (["pair.npz", "y.npy"], "the labels are of one array, and it holds 2 beside them: choose with --array ('a', 'b')"),
+    (["raw.npy"], "raw bytes of unknown meaning"), (["cut.npy"], "truncated"), (["."], "it stands for 7 files"),
+    (["number.npy"], "must have rows"), (["X.npy", "number.npy"], "must have rows"),
 ])
 def test_what_cannot_be_diagnosed_is_refused_with_a_reason(arguments, words, arrays, diagnose):
     np.savez("pair.npz", a=arrays[0], b=arrays[1])
     np.save("raw.npy", np.zeros(3, "V2"))
+    np.save("number.npy", 3.0)
     Path("cut.npy").write_bytes(Path("X.npy").read_bytes()[:-8])
     code, out, err = diagnose(*arguments)
     assert code == 2 and out == "" and words in err and len(err.splitlines()) == 1
@@ -89,8 +97,8 @@ def test_what_cannot_be_diagnosed_is_refused_with_a_reason(arguments, words, arr
 def test_the_target_has_to_be_a_column_of_numbers(diagnose):
     require("pyarrow")
     Path("t.csv").write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
-    assert "'c' is no column of the table; its columns are 'a', 'b'" in diagnose("t.csv", "--target", "c")[2]
-    assert "'b' holds no numbers" in diagnose("t.csv", "--target", "b")[2]
+    assert "it has no column 'c'; its columns are 'a', 'b'" in diagnose("t.csv", "--target", "c")[2]
+    assert "its column 'b' holds no numbers" in diagnose("t.csv", "--target", "b")[2]
 
 
 def test_lists_have_no_rows_of_their_own_and_are_listed(diagnose):
@@ -99,7 +107,7 @@ def test_lists_have_no_rows_of_their_own_and_are_listed(diagnose):
     require("pyarrow.parquet").write_table(
         pyarrow.table({"a": [1.0, None, 3.0], "l": lists, "b": [1.0, 2.0, None]}), "t.parquet")
     code, out, err = diagnose("t.parquet", "--json")
-    found = json.loads(out)
+    (found,) = json.loads(out)["diagnoses"]
     assert code == 1 and err == "" and found["not_scanned"] == ["l[]"]
     causes = [(cause["code"], cause["column"], cause["first"]) for cause in found["causes"]]
     assert causes == [("nan", 0, 1), ("nan", 2, 2)]

@@ -9,13 +9,22 @@ import pytest
 from optional import require
 
 import fastfinite as ff
-from fastfinite import _causes_data
+from fastfinite import _causes_data, _labels, _second_look
 
-pytestmark = pytest.mark.usefixtures("strict_errors")
+pytestmark = pytest.mark.usefixtures("strict_errors", "chunks")
 nan, inf = np.nan, np.inf
 SOURCE = Path(ff.__file__).parent
 RANDOM = np.random.default_rng(0)
 X4 = np.array([[0.5, 1.0], [1.5, -1.0], [2.5, 3.0], [-0.5, 2.0]])
+
+
+@pytest.fixture(params=["whole", "in small chunks"])
+def chunks(request, monkeypatch):
+    """Every answer is the same, however the rows are cut for the second look, and labels."""
+    if request.param != "whole":
+        monkeypatch.setattr(_second_look, "_CHUNK", 1)
+        monkeypatch.setattr(_second_look, "_LEAST_ROWS", 3)
+        monkeypatch.setattr(_labels, "_ROWS", 3)
 
 
 def facts(cause):
@@ -252,7 +261,7 @@ def test_classes_that_do_not_fit_the_predictions():
 def test_classes_from_one():
     y = np.arange(30) % 3 + 1
     x = RANDOM.random((30, 2))
-    assert found("classes-from-one", x, y) == of_y("classes-from-one", "warning", 30, 30, 0)
+    assert found("classes-from-one", x, y) == of_y("classes-from-one", "note", 30, 30, 0)
     assert codes(x, y - 1) == codes(x, y * 2) == codes(x, y + 0.5) == codes(x, np.arange(30) + 1) == []
 
 
@@ -630,8 +639,6 @@ def test_html_escapes_names():
     ((X4, Y4), {"logits": np.zeros(4, complex)}, TypeError, "logits must hold real numbers, not complex128"),
     ((X4,), {"target_dtype": "int8"}, ValueError, "target_dtype='int8' is not a floating-point format"),
     ((X4,), {"columns": ["a"]}, ValueError, "one for each of 2 columns; there are 1"),
-    (("x.csv",), {}, ValueError, r"X is the path of a file that is not .npy \(x.csv\)"),
-    ((X4, "y.csv"), {}, ValueError, r"y is the path of a file that is not .npy \(y.csv\)"),
     (("absent.npy",), {}, FileNotFoundError, "absent.npy"),
 ])
 def test_bad_arguments(arguments, options, error, words):

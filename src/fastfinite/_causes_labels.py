@@ -12,25 +12,26 @@ from fastfinite import _formats
 from fastfinite._accepted import Array
 from fastfinite._causes_data import exp_limit
 from fastfinite._diagnosis import Cause
+from fastfinite._labels import SUM_TOLERANCE, Labels, Rows
 from fastfinite._report import plural
 
-# Up to so many different whole numbers are taken for classes.
-_MOST_CLASSES = 1000
-# Rows of probabilities may miss a sum of 1 by so much: what float16 loses on some hundred classes.
-_SUM_TOLERANCE = 1e-3
 # From this share of saturated logits on, it is a warning.
 _SATURATED = 0.01
 
 
-def rows_cause(code: str, severity: str, where: str, bad: Array, what: str, why: str, remedy: str) -> Cause:
+def rows_cause(
+    code: str, severity: str, where: str, bad: Array | Rows, what: str, why: str, remedy: str
+) -> Cause:
     """A cause in rows of an input; `bad` says in which."""
-    count, first = int(bad.sum()), int(np.argmax(bad))
-    what = f"{plural(count, 'row')} {what}; the first is row {first}"
-    return Cause(code, severity, where, what, why, remedy, count=count, share=count / max(len(bad), 1), first=first)
+    rows = bad if isinstance(bad, Rows) else Rows(bad)
+    what = f"{plural(rows.count, 'row')} {what}; the first is row {rows.first}"
+    return Cause(code, severity, where, what, why, remedy, count=rows.count, share=rows.share, first=rows.first)
 
 
 # From this share of rows with several labels on, labels of many columns are not one-hot, but several at once.
 _MULTI_LABEL = 0.05
+# From this share of rows with values in [0, 1] on, labels of many columns are of classes.
+_ONE_HOT = 0.9
 
 
 def flat(values: Array) -> Array:
@@ -56,114 +57,104 @@ def is_regression(y: Array, p: Array) -> bool:
     return bool(all(beyond)) or (fractions and any(beyond))
 
 
+def classes_of(given: Array | None) -> int | None:
+    """How many classes predictions are of; None where they are of two, or where there are none."""
+    return given.shape[1] if given is not None and given.ndim == 2 and given.shape[1] != 1 else None
+
+
 def causes_in_labels(
-    y: Array, rows: int, given: Array | None = None, regression: bool = False
+    y: Labels, rows: int, given: Array | None = None, regression: bool = False
 ) -> Iterator[Cause]:
     """Causes in labels; `given` are the predictions, of which the shape says what the task is."""
-    if y.shape[:1] != (rows,):
-        labels = len(y) if y.ndim else 1
+    labels = y.shape[0]
+    if labels != rows:
         yield Cause("length", "error", "y", f"{plural(labels, 'label')} for {plural(rows, 'row')} of X",
                     "samples and labels are paired wrongly, or broadcasting pairs each with every other",
                     "keep X and y together when rows are dropped or shuffled", count=abs(labels - rows))
-    if y.dtype.kind not in "biuf":
+    if not y.are_numbers:
         yield Cause("text-labels", "error", "y", f"the dtype of the labels is {y.dtype}: they are no numbers",
                     "losses take numbers", "encode them, for example with sklearn.preprocessing.LabelEncoder",
-                    count=y.size, share=1.0, first=0)
+                    count=math.prod(y.shape), share=1.0, first=0)
         return
-    if y.dtype.kind == "b":
-        y = y.astype(np.int8)
-    nan = ~np.isfinite(y.astype(np.float64)) if y.dtype.kind == "f" else np.zeros(y.shape, np.bool_)
-    if nan.any():
-        yield rows_cause("label-nan", "error", "y", _by_row(nan), "of labels that are NaN or inf",
+    if y.nan:
+        yield rows_cause("label-nan", "error", "y", y.nan, "of labels that are NaN or inf",
                          "one NaN label makes the mean loss NaN", "drop these rows, or give them weight 0")
     column = given is not None and given.ndim == 2 and given.shape[1] == 1
-    if y.ndim == 2 and y.shape[1] == 1 and not column:
-        yield Cause("label-shape", "warning", "y", f"shape {y.shape} where losses expect ({len(y)},)",
+    if len(y.shape) == 2 and y.shape[1] == 1 and not column:
+        yield Cause("label-shape", "warning", "y", f"shape {y.shape} where losses expect ({labels},)",
                     "against predictions of shape (n,) it broadcasts to n x n: the loss is finite and means nothing",
-                    "y.ravel()", count=len(y), share=1.0)
-    if y.ndim == 1 and len(y) > 1 and column:
-        yield Cause("label-shape", "warning", "y", f"shape {y.shape} against predictions of a column, ({len(y)}, 1)",
+                    "y.ravel()", count=labels, share=1.0)
+    if len(y.shape) == 1 and labels > 1 and column:
+        yield Cause("label-shape", "warning", "y", f"shape {y.shape} against predictions of a column, ({labels}, 1)",
                     "they broadcast to n x n: the loss is finite and means nothing",
-                    "ravel() the predictions", count=len(y), share=1.0)
-    y, nan = flat(y), flat(nan)
-    if y.size == 0 or nan.all():
+                    "ravel() the predictions", count=labels, share=1.0)
+    if not y.present:
         return
-    if y.ndim == 1:
-        several = given is not None and given.ndim == 2 and not column
-        classes = given.shape[1] if given is not None and several else None
-        yield from _classes(y, ~nan, classes, given is not None and not several, regression)
-    elif y.ndim == 2 and not regression:
-        yield from _one_hot(y, nan)
+    if y.is_single:
+        yield from _classes(y, given is not None and y.classes is None, regression)
+    elif len(y.shape) == 2 and not regression:
+        yield from _one_hot(y)
 
 
 def _by_row(bad: Array) -> Array:
-    return np.asarray(bad.any(axis=tuple(range(1, bad.ndim)))) if bad.ndim else bad.reshape(1)
+    return np.asarray(bad.any(axis=tuple(range(1, bad.ndim))))
 
 
-def _classes(
-    y: Array, present: Array, classes: int | None, probabilities: bool, regression: bool
-) -> Iterator[Cause]:
-    values = np.unique(y[present])
+def _classes(y: Labels, probabilities: bool, regression: bool) -> Iterator[Cause]:
+    values, classes = y.values, y.classes
     shown = "{" + ", ".join(number(value) for value in values[:6]) + (", ..." if len(values) > 6 else "") + "}"
-    if len(values) == 1 and len(y) > 1:
+    if len(values) == 1 and y.present.total > 1:
         yield Cause("one-class", "warning", "y", f"every label is {number(values[0])}",
                     "there is nothing to tell apart: accuracy is 1 or 0 whatever is learned, ROC AUC is NaN",
-                    "look at how the data were split or filtered", count=int(present.sum()),
-                    share=float(present.mean()), first=int(np.argmax(present)))
+                    "look at how the data were split or filtered", **_counted(y.present))
     if regression:
         return
     # Two classes of more are no matter of a binary loss, nor are two targets of a regression.
-    two = len(values) == 2 and classes is None and bool((values == np.floor(values)).all())
-    if probabilities or two:
-        outside = present & ((y < 0) | (y > 1))
-        if outside.any():
-            if two:
-                high = values[-1]
-                yield Cause("binary-labels", "error", "y", f"labels are {shown}, not {{0, 1}}",
-                            "a binary cross-entropy is unbounded below there, and accuracy against {0, 1} is 0",
-                            f"(y == {number(high)}).astype(int)", count=int(outside.sum()),
-                            share=float(outside.sum()) / len(y), first=int(np.argmax(outside)))
-            else:
-                yield rows_cause("label-range", "error", "y", outside, "of labels outside [0, 1]",
-                                 "a binary cross-entropy is unbounded below there", "scale or threshold the labels")
+    two = len(values) == 2 and classes is None and not y.fraction
+    if two and y.outside:
+        yield Cause("binary-labels", "error", "y", f"labels are {shown}, not {{0, 1}}",
+                    "a binary cross-entropy is unbounded below there, and accuracy against {0, 1} is 0",
+                    f"(y == {number(values[-1])}).astype(int)", **_counted(y.outside))
+    elif probabilities and y.outside:
+        yield rows_cause("label-range", "error", "y", y.outside, "of labels outside [0, 1]",
+                         "a binary cross-entropy is unbounded below there", "scale or threshold the labels")
+    if two or probabilities:
         return
-    whole = present & (y != np.floor(y))
-    if classes is not None and whole.any():
-        yield rows_cause("class-fraction", "error", "y", whole, "of classes that are no whole numbers",
+    if classes is None:
+        if not y.fraction and values[0] == 1 and _are_classes(y):
+            yield Cause("classes-from-one", "note", "y", f"labels are {shown}",
+                        "if they are classes: cross-entropies count from 0, and the last one does not exist for them",
+                        "y - 1", **_counted(y.present))
+    elif y.fraction:
+        yield rows_cause("class-fraction", "error", "y", y.fraction, "of classes that are no whole numbers",
                          "a class is an index", "encode the classes from 0 on")
-    elif classes is not None:
-        missing = present & ((y < 0) | (y >= classes))
-        ignored = missing.any() and bool((y[missing] == y[missing][0]).all()) and y[missing][0] in (-1, -100)
-        if ignored:
-            yield rows_cause("ignored-class", "note", "y", missing, f"labelled {number(y[missing][0])}",
-                             "losses that are told to ignore this label leave the rows out; others read beyond the row",
-                             "pass it as ignore_index where the loss has it, or give these rows weight 0")
-        elif missing.any():
-            yield rows_cause("class-range", "error", "y", missing,
-                             f"of classes outside 0 to {classes - 1}, for which there are {classes} columns",
-                             "the loss reads beyond the row: an error, NaN, or a crash on a device",
-                             "encode the classes from 0 on, or widen the last layer")
-    elif not whole.any() and len(values) > 1 and values[0] == 1 and _are_classes(values, len(y)):
-        yield Cause("classes-from-one", "warning", "y", f"labels are {shown}",
-                    "cross-entropies count classes from 0: the last one does not exist for them", "y - 1",
-                    count=int(present.sum()), share=float(present.mean()), first=int(np.argmax(present)))
+    elif len(y.beyond_values) == 1 and y.beyond_values[0] in (-1, -100):
+        yield rows_cause("ignored-class", "note", "y", y.beyond, f"labelled {number(y.beyond_values[0])}",
+                         "losses that are told to ignore this label leave the rows out; others read beyond the row",
+                         "pass it as ignore_index where the loss has it, or give these rows weight 0")
+    elif y.beyond:
+        yield rows_cause("class-range", "error", "y", y.beyond,
+                         f"of classes outside 0 to {classes - 1}, for which there are {classes} columns",
+                         "the loss reads beyond the row: an error, NaN, or a crash on a device",
+                         "encode the classes from 0 on, or widen the last layer")
 
 
-def _are_classes(values: Array, rows: int) -> bool:
+def _counted(rows: Rows) -> dict[str, Any]:
+    return {"count": rows.count, "share": rows.share, "first": rows.first}
+
+
+def _are_classes(y: Labels) -> bool:
     """Whether whole numbers look like classes: few, and without gaps."""
-    few = len(values) <= min(_MOST_CLASSES, max(2.0, math.sqrt(rows)))
-    return bool(few and values[-1] - values[0] == len(values) - 1)
+    few = not y.many and 1 < len(y.values) <= max(2.0, math.sqrt(y.present.total))
+    return bool(few and y.values[-1] - y.values[0] == len(y.values) - 1)
 
 
-def _one_hot(y: Array, nan: Array) -> Iterator[Cause]:
-    values = y.astype(np.float64)
-    inside = ((values >= 0) & (values <= 1)).all(axis=1) & ~nan.any(axis=1)
-    if not inside.any() or inside.mean() < 0.9:      # several targets, not classes
+def _one_hot(y: Labels) -> Iterator[Cause]:
+    if y.inside.share < _ONE_HOT:       # several targets, not classes
         return
-    off, several = inside & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE), values.sum(axis=1) > 1.5
     # Where many rows have several labels, or most are off, they may be true at once.
-    if off.any() and off.mean() < 0.5 and several.mean() < _MULTI_LABEL:
-        yield rows_cause("one-hot", "error", "y", off, "of one-hot labels that do not sum to 1",
+    if y.off and y.off.share < 0.5 and y.several.share < _MULTI_LABEL:
+        yield rows_cause("one-hot", "error", "y", y.off, "of one-hot labels that do not sum to 1",
                          "a cross-entropy weighs these rows wrongly, and a row of zeros not at all",
                          "encode them again; fastfinite.cross_entropy takes classes as they are")
 
@@ -184,7 +175,7 @@ def causes_in_probabilities(p: Array, y: Array | None, regression: bool = False)
                          "of predictions outside [0, 1]", "the log of a negative number is NaN",
                          "if these are logits, pass them as logits=, and use a loss of logits")
     elif values.ndim == 2 and values.shape[1] > 1 and not _multi_label(y, values):
-        off = ~bad.any(axis=1) & (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE)
+        off = ~bad.any(axis=1) & (np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE)
         if off.any():
             yield rows_cause("probability-sum", "warning", "y_pred", off, "of probabilities that do not sum to 1",
                              "they are no distribution: the cross-entropy has no lower bound of 0",
@@ -196,7 +187,7 @@ def _multi_label(y: Array | None, p: Array) -> bool:
     """Whether labels of the shape of the predictions are not one of each row."""
     if y is None or y.shape != p.shape or y.dtype.kind not in "biuf":
         return False
-    off = np.abs(y.astype(np.float64).sum(axis=1) - 1) > _SUM_TOLERANCE
+    off = np.abs(y.astype(np.float64).sum(axis=1) - 1) > SUM_TOLERANCE
     return bool(off.mean() >= _MULTI_LABEL) if len(off) else False
 
 

@@ -105,16 +105,17 @@ def _add_diagnose(commands: Any) -> None:
     parser = commands.add_parser(
         "diagnose",
         help="name the causes of a NaN loss or an accuracy of 0",
-        description="Name the causes of a NaN loss or an accuracy of 0 that a table or array shows, with its labels: "
-        "where each is, why it harms, and what to do.",
-        epilog="Exit code: 0 no error, 1 errors found, 2 something could not be read. Files: .npy, and tables "
-        "(.csv, .parquet, .arrow, ...), whose numbers are held in memory.",
+        description="Name the causes of a NaN loss or an accuracy of 0 that the arrays or the table of a file show, "
+        "with their labels: where each is, why it harms, and what to do.",
+        epilog="Exit code: 0 no error, 1 errors found, 2 something could not be read. "
+        f"File types: {_files.known()}. Files are read twice, and never held in memory.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=_diagnose)
     add = parser.add_argument
-    add("paths", nargs="+", metavar="PATH", help="the data, and after it an .npy file of labels")
-    add("--target", metavar="NAME", help="the column of the table that holds the labels")
+    add("paths", nargs="+", metavar="PATH", help="the data, and after it a file of labels")
+    add("--target", metavar="NAME", help="the column of the table, or the array of the file, that holds the labels")
+    add("--array", metavar="NAME", help="the array of the file that holds the data (all of them if not given)")
     add("--json", action="store_true", help="print one JSON object")
     add(
         "--target-dtype", type=_format_argument, metavar="NAME",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,12 +18,18 @@ from fastfinite._causes_labels import (
     causes_in_logits,
     causes_in_loss,
     causes_in_probabilities,
+    classes_of,
     is_regression,
 )
 from fastfinite._diagnosis import Cause, Diagnosis
+from fastfinite._file_samples import FileItem, array_of_file, labels_of_file, only_item, samples_of_file
+from fastfinite._files import reason_of
+from fastfinite._labels import Labels, labels_of
 from fastfinite._report import plural
 from fastfinite._samples import Samples, samples_of
 from fastfinite._second_look import as_floats
+
+Result = TypeVar("Result")
 
 
 def diagnose(
@@ -40,12 +46,13 @@ def diagnose(
     Parameters
     ----------
     X : array_like, data frame or path, shape (rows, ...)
-        The samples, as `column_stats` takes them; or the path of an .npy file, which is mapped.
+        The samples, as `column_stats` takes them; or the path of a file of one array or table, of any kind that the
+        command line takes, which is streamed.
     y : array_like or path, shape (rows,) or (rows, classes), optional
         Labels: classes, {0, 1}, probabilities, one-hot rows, or the targets of a regression.
-    y_pred : array_like, shape (rows,) or (rows, classes), optional
+    y_pred : array_like or path, shape (rows,) or (rows, classes), optional
         Predicted probabilities.
-    logits : array_like, shape (rows,) or (rows, classes), optional
+    logits : array_like or path, shape (rows,) or (rows, classes), optional
         What they were made of.
     target_dtype : str or dtype, default "float32"
         The format that training computes in.
@@ -62,7 +69,7 @@ def diagnose(
     TypeError
         If an input holds no numbers.
     ValueError
-        If `target_dtype` is unknown, or `columns` does not match `X`.
+        If `target_dtype` is unknown, `columns` does not match `X`, or a file cannot be read.
 
     See Also
     --------
@@ -77,7 +84,8 @@ def diagnose(
     Which loss is meant is told by labels and predictions: two values are a binary one, several columns of predictions
     one of many classes; other numbers are targets of a regression, of which nothing is asked but to be finite.
 
-    Cost: one pass of column statistics, and one more look at each column that they make suspicious.
+    Cost: one pass of column statistics, and one more over the columns that they make suspicious, all together. Memory
+    is O(columns), beside labels and predictions; with files, labels are streamed too where there are no predictions.
 
     Examples
     --------
@@ -101,49 +109,58 @@ def diagnose(
     """
     target = _formats.of_name(target_dtype, "target_dtype")
     with np.errstate(all="ignore"):
-        return _diagnosed(X, y, y_pred, logits, target, columns)
+        samples = _samples(X)
+        if columns is not None:
+            samples.name_columns(columns)
+        if isinstance(y, (str, os.PathLike)) and y_pred is None and logits is None:
+            return diagnosis_of(samples, target, facts=_from_file(y, "y", labels_of_file))
+        labels, probabilities, scores = (None if values is None else _numbers(values, name)
+                                         for name, values in (("y", y), ("y_pred", y_pred), ("logits", logits)))
+        return diagnosis_of(samples, target, labels, y_pred=probabilities, logits=scores)
 
 
-def _diagnosed(
-    x: Any, y: Any, y_pred: Any, logits: Any, target: _formats.Format, columns: Iterable[object] | None
+def diagnosis_of(
+    samples: Samples, target: _formats.Format, y: Array | None = None, *, y_pred: Array | None = None,
+    logits: Array | None = None, facts: Labels | None = None,
 ) -> Diagnosis:
-    samples = _opened(x)
-    if columns is not None:
-        samples.stats.name_columns(columns)
+    """Diagnose what has been opened; `facts` stand for labels that are not held in memory."""
     causes = list(causes_in_data(samples, target))
-    labels = None if y is None else _numbers(y, "y")
-    probabilities = None if y_pred is None else _numbers(y_pred, "y_pred")
-    scores = None if logits is None else _numbers(logits, "logits")
-    for name, values in (("y_pred", probabilities), ("logits", scores)):
+    for name, values in (("y_pred", y_pred), ("logits", logits)):
         if values is not None and values.shape[:1] != (samples.rows,):
-            causes.append(Cause("length", "error", name, f"shape {values.shape} for {plural(samples.rows, 'row')} of X",
+            causes.append(Cause("length", "error", name,
+                                f"shape {values.shape} for {plural(samples.rows, 'row')} of X",
                                 "predictions and samples are paired wrongly, or broadcast against each other",
                                 "predict for the same rows"))
-    regression = labels is not None and scores is None and probabilities is not None and is_regression(
-        labels, probabilities)
-    if labels is not None:
-        causes += causes_in_labels(labels, samples.rows, probabilities if scores is None else scores, regression)
-    if probabilities is not None:
-        causes += causes_in_probabilities(probabilities, labels, regression)
-    if scores is not None:
-        causes += causes_in_logits(scores, target)
-    if labels is not None:
-        causes += causes_in_loss(labels, probabilities, scores, regression)
+    given = y_pred if logits is None else logits
+    regression = y is not None and logits is None and y_pred is not None and is_regression(y, y_pred)
+    if y is not None:
+        facts = labels_of(y, classes_of(given))
+    if facts is not None:
+        causes += causes_in_labels(facts, samples.rows, given, regression)
+    if y_pred is not None:
+        causes += causes_in_probabilities(y_pred, y, regression)
+    if logits is not None:
+        causes += causes_in_logits(logits, target)
+    if y is not None:
+        causes += causes_in_loss(y, y_pred, logits, regression)
     return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map)
 
 
-def _read(x: Any, name: str) -> Any:
-    """An input, or the array of the file that it is the path of."""
-    if not isinstance(x, (str, os.PathLike)):
-        return x
-    path = os.fspath(x)
-    if not str(path).lower().endswith(".npy"):
-        raise ValueError(f"{name} is the path of a file that is not .npy ({path}); read it first")
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def _from_file(path: Any, name: str, read: Callable[[FileItem], Result]) -> Result:
+    """What is read from a file, of which an argument is the path."""
+    text = os.fsdecode(path)
+    os.stat(text)       # raises what open() would
+    item = only_item(text, name)
+    try:
+        return read(item)
+    except Exception as error:      # damaged files make readers raise nearly anything
+        raise ValueError(f"{name}: {text}: {reason_of(error)}") from error
 
 
-def _opened(x: Any) -> Samples:
-    opened = x if isinstance(x, Frame) else accept(_read(x, "X"))
+def _samples(x: Any) -> Samples:
+    if isinstance(x, (str, os.PathLike)):
+        return _from_file(x, "X", samples_of_file)[0]
+    opened = accept(x)
     if isinstance(opened, Frame) and len(opened.shape) == 1:
         opened = as_array(opened)
     return samples_of(opened)
@@ -151,9 +168,10 @@ def _opened(x: Any) -> Samples:
 
 def _numbers(x: Any, name: str) -> Array:
     """Labels or predictions as an array, a column of a frame as one axis; labels that are no numbers as they are."""
-    x = _read(x, name)
+    if isinstance(x, (str, os.PathLike)):
+        x = _from_file(x, name, array_of_file)
     try:
-        accepted = as_array(x if isinstance(x, Frame) else accept(x))
+        accepted = as_array(accept(x))
     except TypeError:
         values: Array = np.asarray(x)
         if values.ndim == 0 or (values.dtype.kind not in "biuf" and name != "y"):

@@ -1,109 +1,135 @@
-"""``fastfinite diagnose``: the causes that an array or a table in a file shows, with its labels.
-
-Arrays are mapped. The numbers of a table are held in memory: suspicious columns are looked at again.
-"""
+"""``fastfinite diagnose``: the causes that arrays and tables in a file show, with their labels, streamed."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-import numpy as np
-
-from fastfinite import _files
-from fastfinite._accepted import Array, Frame
+from fastfinite import _files, _formats
 from fastfinite._check import CLEAN, FAILED, FINDINGS
-from fastfinite._diagnose import diagnose
-from fastfinite._files import FileArray, FileTable, Problem
-from fastfinite._progress import ProgressBar
-from fastfinite._scan_files import TableNumbers
-from fastfinite._terminal import complain, printable, shown, write
+from fastfinite._diagnose import diagnosis_of
+from fastfinite._diagnosis import Diagnosis
+from fastfinite._file_samples import FileItem, items_of, labels_of_file, listed, samples_of_file
+from fastfinite._files import Problem
+from fastfinite._formats import Format
+from fastfinite._labels import Labels
+from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
 
 
 class _Refused(Exception):
     """A file that cannot be diagnosed; the message says why."""
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run ``fastfinite diagnose``."""
-    target = options.target_dtype.name if options.target_dtype else "float32"
-    problems: list[Problem] = []
-    try:
+class _Plan:
+    """What is to be diagnosed: arrays and tables of a file, with labels of it or of another."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
         if len(options.paths) > 2:
             raise _Refused(f"give the data and at most one file of labels, not {len(options.paths)} files")
-        data = _load(options.paths[0], options, problems)
-        labels: object = None
+        if options.target is not None and len(options.paths) == 2:
+            raise _Refused("--target takes the place of a file of labels: give one of them")
+        self.path = options.paths[0]
+        items = _items(self.path, options)
+        self.problems = [item for item in items if isinstance(item, Problem)]
+        self.items = [item for item in items if isinstance(item, FileItem)]
+        # The column of a table that holds the labels; or else the array, of the same file or of another.
+        self.column: str | None = None
+        self.labels: FileItem | None = None
+        if options.array is not None:
+            chosen = self._named(options.array, "--array")
         if options.target is not None:
-            if not isinstance(data, Frame) or len(options.paths) == 2:
-                raise _Refused("--target names a column of a table, and takes the place of a file of labels")
-            data, labels = _split(data, options.target)
-        elif len(options.paths) == 2:
-            labels = _load(options.paths[1], options, problems)
-            if isinstance(labels, Frame):
-                raise _Refused(f"{shown(options.paths[1])}: labels are read from .npy files; name a column of the data "
-                               "with --target")
-        found = diagnose(data, labels, target_dtype=target)
-        found.not_scanned = tuple(name for name in found.not_scanned if name != options.target)
-    except (_Refused, TypeError, ValueError, OSError) as error:
-        complain(_files.reason_of(error))
-        return FAILED
-    for problem in problems:
-        complain(f"{problem.name}: not scanned: {problem.reason}")
-    if options.json:
-        write(json.dumps(found.to_dict(), allow_nan=False))
-    else:
-        for line in str(found).splitlines():
-            write(printable(line))
-    return FAILED if problems else CLEAN if found else FINDINGS
+            if len(self.items) == 1 and self.items[0].columns is not None:
+                self.column = options.target
+            else:
+                self.labels = self._named(options.target, "--target")
+                self.items.remove(self.labels)
+        if options.array is not None:
+            self.items = [chosen]
+        if len(options.paths) == 2:
+            self.labels = _only(options.paths[1], options)
+        if (self.labels or self.column) and len(self.items) != 1:
+            raise _Refused(f"{shown(self.path)}: the labels are of one array, and it holds {len(self.items)} beside "
+                           f"them: choose with --array ({_names(self.items)})")
+
+    def _named(self, name: str, option: str) -> FileItem:
+        found = [item for item in self.items if item.name == name]
+        if len(found) != 1:
+            raise _Refused(f"{option} {name!r} names no array of {shown(self.path)}, which has {_names(self.items)}")
+        return found[0]
 
 
-def _load(path: str, options: argparse.Namespace, problems: list[Problem]) -> Array | Frame:
-    """The one array or table of a file; columns of numbers that cannot be scanned are problems."""
-    sources, _ = _files.find([path])
-    bar = ProgressBar(options.progress, sum(source.size for source in sources))
-    loaded: Array | Frame | None = None
+def _items(path: str, options: argparse.Namespace) -> list[FileItem | Problem]:
+    items = items_of(path, options.progress)
+    if not any(isinstance(item, FileItem) for item in items):
+        reasons = [item.reason for item in items if isinstance(item, Problem)]
+        raise _Refused(f"{shown(path)}: {reasons[0] if reasons else 'holds nothing'}")
+    return items
+
+
+def _only(path: str, options: argparse.Namespace) -> FileItem:
+    items = _items(path, options)
+    if len(items) != 1 or not isinstance(items[0], FileItem):
+        raise _Refused(f"{shown(path)}: it holds {len(items)} arrays, and labels are one")
+    return items[0]
+
+
+def _names(items: list[FileItem]) -> str:
+    return listed([item.name for item in items if item.name is not None]) or "none with a name"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run ``fastfinite diagnose``."""
+    target: Format = options.target_dtype or _formats.of_name("float32", "target_dtype")
+    code, lines = CLEAN, []
     try:
-        for _, item in bar.through(sources):
-            if isinstance(item, Problem):
-                raise _Refused(f"{shown(path)}: {item.reason}")
-            if loaded is not None or not (isinstance(item, FileTable) or path.lower().endswith(".npy")):
-                raise _Refused(f"{shown(path)}: diagnose takes a table, or an .npy file of one array")
-            loaded = _table(item, bar, problems) if isinstance(item, FileTable) else _mapped(path, item)
-    finally:
-        bar.hide()
-    if loaded is None:
-        raise _Refused(f"{shown(path)}: holds nothing")
-    return loaded
+        plan = _Plan(options)
+        labels = None if plan.labels is None else _read_labels(plan.labels)
+    except (_Refused, _files.NotScanned) as error:
+        complain(str(error))
+        return FAILED
+    for problem in plan.problems:
+        _complain_of(plan.path, problem)
+    for number, item in enumerate(plan.items):
+        problems: list[Problem] = []
+        found = _diagnosed(item, plan.column, labels, target, problems)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif options.json:
+            told = {"file": shown(item.path), "name": item.name, **found.to_dict()}
+            lines.append(json.dumps(told, allow_nan=False))
+        else:
+            if len(plan.items) > 1:
+                write(("\n" if number else "") + printable(f"{shown(item.path)}: {item.name}"))
+            for line in str(found).splitlines():
+                write(printable(line))
+        for problem in problems:
+            _complain_of(plan.path, problem)
+        code = max(code, FAILED if problems else CLEAN if found else FINDINGS)
+    code = FAILED if plan.problems else code
+    if options.json:
+        write_object("diagnoses", lines, {"exit_code": code})
+    return code
 
 
-def _mapped(path: str, array: FileArray) -> Array:
-    if array.dtype.kind == "V":
-        raise _Refused(f"{shown(path)}: its dtype {array.dtype} holds no numbers that are known")
-    values: Array = np.load(path, mmap_mode="r" if np.prod(array.shape) else None, allow_pickle=False)
-    return values
+def _read_labels(item: FileItem) -> Labels:
+    try:
+        return labels_of_file(item)
+    except Exception as error:      # damaged files make readers raise nearly anything
+        where = shown(item.path) if item.name is None else f"{shown(item.path)}: {item.name}"
+        raise _Refused(f"{where}: {_files.reason_of(error)}") from None
 
 
-def _table(table: FileTable, bar: ProgressBar, problems: list[Problem]) -> Frame:
-    numbers = TableNumbers(table, bar.advance)
-    parts = list(numbers.parts())
-    problems += numbers.problems()
-    # The values of lists have no row that is theirs alone.
-    left_out = numbers.left_out() | numbers.lists
-    kept = [part for part in parts if part[1][1] not in left_out]
-    return Frame((numbers.rows, len(numbers.names)), "mixed", numbers.names, sorted(left_out), [], lambda: iter(kept))
+def _diagnosed(
+    item: FileItem, column: str | None, labels: Labels | None, target: Format, problems: list[Problem]
+) -> Diagnosis | Problem:
+    try:
+        samples, own = samples_of_file(item, column, problems.append)
+        return diagnosis_of(samples, target, facts=labels if own is None else own)
+    except Exception as error:      # as above
+        return _files.problem_of(error, item.name)
 
 
-def _split(table: Frame, name: str) -> tuple[Frame, Frame]:
-    """The other columns, and the one of the labels."""
-    if name not in table.names:
-        raise _Refused(f"--target {name!r} is no column of the table; its columns are "
-                       f"{', '.join(map(repr, table.names[:20]))}")
-    target = table.names.index(name)
-    if target in table.unscanned:
-        raise _Refused(f"--target {name!r} holds no numbers: encode the classes as numbers")
-    ours = [part for part in table.parts() if part[1][1] == target]
-    others = [part for part in table.parts() if part[1][1] != target]
-    labels = [(part._replace(array=part.array[:, 0], mask=None if part.mask is None else part.mask[:, 0]), (row,))
-              for part, (row, _) in ours]
-    rest = Frame(table.shape, table.label, table.names, sorted({*table.unscanned, target}), [], lambda: iter(others))
-    return rest, Frame((table.shape[0],), "mixed", [name], [], [], lambda: iter(labels))
+def _complain_of(path: str, problem: Problem) -> None:
+    flush_stdout()      # keeps the order where both streams go to one place
+    where = shown(path) if problem.name is None else f"{shown(path)}: {problem.name}"
+    complain(f"{where}: {'' if problem.status == 'error' else 'not scanned: '}{problem.reason}")

@@ -18,7 +18,7 @@ import math
 import mmap
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -363,7 +363,7 @@ def known() -> str:
 # ------------------------------------------------------------------------------------------------ reading files
 
 
-def arrays_of(source: Source) -> Iterator[Item]:
+def arrays_of(source: Source) -> Generator[Item, None, None]:
     """Yield the arrays and tables of a file one by one; the file stays open until the next is asked for."""
     if source.problem is not None:
         yield source.problem

@@ -46,6 +46,11 @@ class Samples:
         self.bad_map = BadMap(math.prod(shape[1:]), names)
         self.bad_map.reach(self.rows)
 
+    def name_columns(self, names: Iterable[object]) -> None:
+        """Name the columns, one for each that holds numbers."""
+        self.stats.name_columns(names)
+        self.bad_map.names = self.stats.names
+
     def answer(self, questions: Sequence[Question]) -> None:
         """Go through the columns that are asked about."""
         columns = np.unique(np.concatenate([np.empty(0, np.intp), *(question.columns for question in questions)]))

@@ -1,0 +1,122 @@
+"""`Labels`: what has to be known of labels, gathered some rows at a time, so that they may be larger than memory."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastfinite._accepted import Array
+from fastfinite._second_look import as_floats
+
+# Up to so many different whole numbers are taken for classes.
+MOST_CLASSES = 1000
+# Rows of probabilities may miss a sum of 1 by so much: what float16 loses on some hundred classes.
+SUM_TOLERANCE = 1e-3
+_ROWS = 1 << 16
+
+
+class Rows:
+    """Rows of which something is true: how many, the first, and of how many."""
+
+    __slots__ = ("count", "first", "total")
+
+    def __init__(self, bad: Array | None = None) -> None:
+        self.count, self.first, self.total = 0, -1, 0
+        if bad is not None:
+            self.add(bad, 0)
+
+    def add(self, bad: Array, row: int) -> None:
+        """Add the verdicts of the rows from `row` on."""
+        count = int(bad.sum())
+        if count and (self.count == 0 or row + int(np.argmax(bad)) < self.first):
+            self.first = row + int(np.argmax(bad))
+        self.count += count
+        self.total += len(bad)
+
+    @property
+    def share(self) -> float:
+        return self.count / max(self.total, 1)
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+class Labels:
+    """Facts of labels: classes, {0, 1}, probabilities, one-hot rows or the targets of a regression.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : dtype
+        Of what they are stored as; where it holds no numbers, nothing more is known.
+    present, nan : Rows
+        Those that are finite; those with a value that is not.
+    outside, fraction, beyond : Rows
+        Of one label a row: not in [0, 1]; no whole number; not in [0, `classes`).
+    inside, off, several : Rows
+        Of several a row: all in [0, 1]; of these, not of sum 1; of a sum of more than one label.
+    values : ndarray
+        The different ones, ascending, as long as they may be classes: `many` is True where there are more.
+    beyond_values : ndarray
+        Up to two of those that are `beyond`.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], classes: int | None = None) -> None:
+        self.shape, self.dtype, self.classes = shape, dtype, classes
+        self.present, self.nan, self.outside, self.fraction, self.beyond = Rows(), Rows(), Rows(), Rows(), Rows()
+        self.inside, self.off, self.several = Rows(), Rows(), Rows()
+        self.values, self.many = np.empty(0), False
+        self.beyond_values = np.empty(0)
+
+    @property
+    def are_numbers(self) -> bool:
+        return self.dtype.kind in "biuf"
+
+    @property
+    def is_single(self) -> bool:
+        """Whether each row has one."""
+        return math.prod(self.shape[1:]) == 1
+
+    def add(self, values: Array, row: int) -> None:
+        """Add the rows from `row` on, as float64."""
+        nan = ~np.isfinite(values)
+        self.nan.add(self._any(nan), row)
+        if self.is_single:
+            self._add_single(values.reshape(-1), ~nan.reshape(-1), row)
+        else:
+            self.present.add(~self._any(nan), row)
+            if values.ndim == 2:
+                self._add_several(values, ~self._any(nan), row)
+
+    @staticmethod
+    def _any(bad: Array) -> Array:
+        return np.asarray(bad.any(axis=tuple(range(1, bad.ndim))))
+
+    def _add_single(self, y: Array, present: Array, row: int) -> None:
+        beyond = present & ((y < 0) | (y >= (np.inf if self.classes is None else self.classes)))
+        self.present.add(present, row)
+        self.outside.add(present & ((y < 0) | (y > 1)), row)
+        self.fraction.add(present & (y != np.floor(y)), row)
+        self.beyond.add(beyond, row)
+        if not self.many:
+            self.values = np.union1d(self.values, y[present])
+            self.many = len(self.values) > MOST_CLASSES
+        if len(self.beyond_values) < 2:
+            self.beyond_values = np.union1d(self.beyond_values, y[beyond])[:2]
+
+    def _add_several(self, y: Array, present: Array, row: int) -> None:
+        sums = y.sum(axis=1)
+        inside = present & ((y >= 0) & (y <= 1)).all(axis=1)
+        self.inside.add(inside, row)
+        self.off.add(inside & (np.abs(sums - 1) > SUM_TOLERANCE), row)
+        self.several.add(sums > 1.5, row)
+
+
+def labels_of(y: Array, classes: int | None) -> Labels:
+    """The facts of an array."""
+    labels = Labels(y.shape, y.dtype, classes)
+    if labels.are_numbers:
+        for row in range(0, len(y), _ROWS):
+            labels.add(as_floats(y[row : row + _ROWS]), row)
+    return labels
