@@ -1,4 +1,4 @@
-"""Libraries that some tests need and the package does not: where one is missing, those tests skip.
+"""Libraries and programs that some tests need and the package does not: where one is missing, those tests skip.
 
 Where FASTFINITE_TEST_ALL is set they fail instead. The summary of the run tells in any case which were missing.
 """
@@ -6,6 +6,7 @@ Where FASTFINITE_TEST_ALL is set they fail instead. The summary of the run tells
 import importlib
 import importlib.util
 import os
+import shutil
 import warnings
 
 import pytest
@@ -34,3 +35,15 @@ def require(name, *, load=True):
         if os.environ.get("FASTFINITE_TEST_ALL"):
             raise
     return pytest.skip(f"{name} is not installed", allow_module_level=True)
+
+
+def require_program(name):
+    """The path of that program."""
+    __tracebackhide__ = True
+    path = shutil.which(name)
+    if path is None:
+        missed.add(name)
+        if os.environ.get("FASTFINITE_TEST_ALL"):
+            raise FileNotFoundError(f"No program named {name!r}")
+        pytest.skip(f"{name} is not installed")
+    return path
