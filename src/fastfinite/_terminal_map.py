@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import unicodedata
 
 import numpy as np
 
 from fastfinite._accepted import Array
 from fastfinite._bad_map import BadMap
 from fastfinite._report import plural
-from fastfinite._terminal import printable
+from fastfinite._terminal import cut, printable, wide
 
 MOST_WIDE, MOST_HIGH = 72, 10
 # None is bad, some are, more, most, all; and the frame.
@@ -74,15 +73,15 @@ def lines_of(bad_map: BadMap, width: int, height: int, blocks: bool = True) -> l
         labels, ends = [""], ("0", str(rows - 1))
         numbers = [(min(rows, across * bad_map.rows_per_bin), "row")]
     else:
-        high, wide = down * bad_map.rows_per_bin, across * bad_map.columns_per_bin
+        high, broad = down * bad_map.rows_per_bin, across * bad_map.columns_per_bin
         labels, ends = [f"{i * high:{len(margin) - 1}} " for i in range(len(grid))], _names_of_ends(bad_map, blocks)
-        numbers = [(min(rows, high), "row"), (min(columns, wide), "column")]
+        numbers = [(min(rows, high), "row"), (min(columns, broad), "column")]
     frame = marks[-1]
     drawn = [label + frame + "".join(marks[shade] for shade in line) + frame for label, line in zip(labels, grid)]
     each = " x ".join(plural(number, one) for number, one in numbers)
     short = "cell: " + " x ".join(str(number) for number, _ in numbers)
     legends = (f"one cell: {each}; {marks[1]} some bad, {marks[4]} all", f"one cell: {each}", short, "")
-    legend = next(text for text in legends if len(text) <= room)
+    legend = next(text for text in legends if len(text) <= room + 1)
     return [*drawn, f"{margin} {_below(ends, grid.shape[1], room)}", f"{margin} {legend}".rstrip()]
 
 
@@ -112,21 +111,8 @@ def _below(ends: tuple[str, str], cells: int, room: int) -> str:
     first, last = ends
     if cells == 1:
         return first
-    gap = cells - _wide(first) - _wide(last)
+    gap = cells - wide(first) - wide(last)
     if gap > 0:
         return first + " " * gap + last
     half = (room - len(" to ")) // 2
-    return f"{_cut(first, half)} to {_cut(last, half)}"
-
-
-def _cut(text: str, room: int) -> str:
-    if _wide(text) <= room:
-        return text
-    while _wide(text) > room - len("..."):
-        text = text[:-1]
-    return text + "..."
-
-
-def _wide(text: str) -> int:
-    """How many characters of a terminal a text takes at most."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return f"{cut(first, half)} to {cut(last, half)}"
