@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,7 @@ def test_names_stand_below_and_cannot_write_to_the_terminal():
     bad = np.ones((2, 12), int)
     assert drawn(bad, names=["age", *"b" * 10, "size"])[-2] == "   age     size"
     assert drawn(bad, names=["\x1b[2J", *"b" * 10, "a\nbc"])[-2] == r"   \x1b[2J to a\nbc"
+    assert drawn(bad, blocks=False, names=["\x1b", *"b" * 10, "é\ud800"])[-2] == r"   \x1b to \xe9\ud800"
     long = drawn(bad, 40, 10, names=["年" * 30, *"b" * 10, "z" * 30])[-2]
     assert long == "   " + "年" * 6 + "... to " + "z" * 13 + "..."
 
@@ -255,6 +257,16 @@ def test_the_map_follows_what_was_found(capsys, monkeypatch):
     ]
     monkeypatch.setenv("LC_ALL", "C")
     assert mapped(capsys, "--map", "always", "x.npy")[0][3] == "2 | # |"
+
+
+def test_the_readme_shows_what_is_drawn(capsys, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    monkeypatch.setenv("COLUMNS", "80")
+    root = Path(__file__).parents[1]
+    if not (root / "examples").is_dir():
+        pytest.skip("the examples are in the source tree only")
+    lines, _ = mapped(capsys, "--map", "always", str(root / "examples" / "breast_cancer_faulty.npy"))
+    assert "```\n{}\n```".format("\n".join(lines[1:-1])) in (root / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_map_of_a_table_follows_its_columns(capsys, monkeypatch):

@@ -102,8 +102,9 @@ def _names_of_ends(bad_map: BadMap, blocks: bool) -> tuple[str, str]:
     """What the first and the last column are called."""
     if bad_map.names is None:
         return "0", str(bad_map.shape[1] - 1)
-    first, last = (printable(bad_map.names[i]) for i in (0, -1))
-    return (first, last) if blocks else (ascii(first)[1:-1], ascii(last)[1:-1])
+    first, last = (printable(bad_map.names[i]).encode("utf-8" if blocks else "ascii", "backslashreplace").decode()
+                   for i in (0, -1))
+    return first, last
 
 
 def _below(ends: tuple[str, str], cells: int, room: int) -> str:
