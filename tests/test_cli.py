@@ -1,8 +1,10 @@
 """The command line: what it prints, what it exits with, and how it ends when it is cut off."""
 
+import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -655,6 +657,109 @@ def test_without_rich_there_is_no_bar(monkeypatch, capsys):
     assert sys.stderr.getvalue() == ""
 
 
+class Bar:
+    """Takes the place of rich's, and notes how many bytes it showed and of which file."""
+
+    def __init__(self):
+        self.sizes, self.names = [], []
+
+    def update(self, task, completed, description):
+        self.sizes.append(completed)
+        self.names.append(description)
+
+    def start(self):
+        pass
+
+    refresh = stop = start
+
+
+@pytest.fixture
+def bar(monkeypatch):
+    """Stands for the bar in this process; its attribute `room` is that for the file."""
+
+    def make(progress):
+        progress._bar, progress._room = bar, bar.room
+        return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(_progress, "_INTERVAL", 0)
+    monkeypatch.setattr(_progress.ProgressBar, "_make", make)
+    bar = Bar()
+    bar.room = 100
+    return bar
+
+
+def test_the_bar_moves_inside_of_files_and_tells_which(bar, monkeypatch):
+    monkeypatch.setattr(_files, "MAPPED_BLOCK", 800)
+    paths = [save(f"{name}.npy", np.ones(500)) for name in "abc"]
+    size = os.path.getsize("a.npy")
+    assert main(["check", "--progress", "always", *paths]) == 0
+    assert list(dict.fromkeys(bar.sizes[: bar.names.index("2/3 b.npy")])) == [0, 800, 1600, 2400, 3200, 4000, size]
+    assert bar.sizes == sorted(bar.sizes) and bar.sizes[-1] == 3 * size
+    assert list(dict.fromkeys(bar.names)) == ["1/3 a.npy", "2/3 b.npy", "3/3 c.npy"]
+    bar.names.clear()
+    main(["check", "--progress", "always", "a.npy"])
+    assert set(bar.names) == {"a.npy"}
+
+
+def test_the_bar_neither_goes_back_nor_beyond_its_end(bar, monkeypatch):
+    require("pyarrow")
+    h5py = require("h5py")
+    monkeypatch.setattr(_files, "STREAM_BLOCK", 1000)
+    os.mkdir("data")
+    os.chdir("data")
+    Path("a.csv.gz").write_bytes(gzip.compress(b"x,y\n" + b"1.5,nan\n" * 2000))
+    # Each of its arrays may take as much as the file has.
+    with h5py.File("b.h5", "w") as file:
+        for name in "abcdef":
+            file.create_dataset(name, data=np.zeros((200, 50)), chunks=(20, 50), compression="gzip")
+    Path("c.npy").write_bytes(Path(save("whole.npy", np.ones(900))).read_bytes()[:-7])
+    Path("d.npz").write_bytes(zipped(a=np.ones(5000), text=np.array(["a"]), b=np.ones(70)))
+    Path("e.csv").write_text("x,y\n" + "1,2\n" * 900 + "1,2,3\n" + "1,2\n" * 900)
+    Path("f.npz").write_bytes(Path("d.npz").read_bytes()[:-40])
+    Path("g.npy").touch()
+    total = sum(file.stat().st_size for file in Path().iterdir())
+    Path("notes.txt").write_text("of another type")
+    assert main(["check", "--progress", "always", ".", "missing.npy", "notes.txt"]) == 2
+    assert bar.sizes == sorted(bar.sizes) and bar.sizes[0] == 0 and bar.sizes[-1] == total
+    assert len(set(bar.sizes)) > 15
+
+
+def test_a_bar_of_two_passes(bar):
+    sources, _ = _files.find([save("a.npy", np.ones(100)), save("b.npy", np.ones(100))])
+    size = os.path.getsize("a.npy")
+    progress = _progress.ProgressBar("always", 2 * 2 * size)
+    for _ in range(2):
+        for _, item in progress.through(sources):
+            for _ in item.blocks():
+                progress.advance(1)
+    assert list(dict.fromkeys(zip(bar.sizes, bar.names))) == [
+        (before + within, name)
+        for before, name in zip(range(0, 4 * size, size), ["1/2 a.npy", "2/2 b.npy"] * 2)
+        for within in (0, 800, size)
+    ]
+
+
+def test_names_beside_the_bar_are_short_and_cannot_write_to_the_terminal(bar, monkeypatch):
+    os.mkdir("folder")
+    paths = [save(os.path.join("folder", f"{name}.npy"), np.ones(1))
+             for name in ("x" * 50, "\x1b[2J", "年" * 50, "[red]{}", "é")]
+
+    def names(room):
+        bar.room = room
+        bar.names.clear()
+        main(["check", "--progress", "always", *paths])
+        return list(dict.fromkeys(bar.names))
+
+    assert names(20) == [
+        "1/5 xxxxxxxxxxxxx...", r"2/5 \x1b[2J.npy", "3/5 年年年年年年...", "4/5 [red]{}.npy", "5/5 é.npy",
+    ]
+    assert names(11) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert names(2) == [""]
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    assert names(20)[-1] == r"5/5 \xe9.npy"
+
+
 def in_terminal(*arguments, **environment):
     """What the command writes to a terminal; the bar is due at once."""
     pty = pytest.importorskip("pty")
@@ -663,6 +768,7 @@ def in_terminal(*arguments, **environment):
         from fastfinite import _files, _progress
         from fastfinite._cli import main
         _progress._DELAY = _progress._INTERVAL = 0
+        _files.MAPPED_BLOCK = 1 << 20
         sys.exit(main(sys.argv[1:]))
     """
     ours, theirs = pty.openpty()
@@ -698,6 +804,40 @@ def test_a_bar_and_colours_on_a_terminal():
         assert before.rindex("━") < before.rindex("\x1b[2K")
     assert written.rstrip("\n").splitlines()[-1].endswith("/s)")
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") > 0     # the cursor is shown again
+
+
+@POSIX
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("mode", ["auto", "always"])
+def test_one_bar_for_several_files_in_one_line_of_the_terminal(width, mode):
+    require("rich")
+    names = [save(f"{letter * 30}.npy", np.ones(400_000)) for letter in "abc"]
+    code, written = in_terminal("check", "--progress", mode, *names, COLUMNS=str(width), NO_COLOR="1")
+    assert code == 0
+    states = (re.sub(r"\x1b\[[?\d]*[a-zA-Z]", "", text) for text in re.split(r"[\r\n]", written))
+    bars = [text for text in states if "/9.6 MB" in text]
+    assert max(map(len, bars)) <= width
+    found = [re.fullmatch(r"[━╸ ]+(\d\.\d)/9\.6 MB (\?|\S+ .?B/s) (--:--|0\d:\d\d) (\d/3)? ?(\S*)\s*", bar)
+             for bar in bars]
+    done = [float(state[1]) for state in found]
+    assert done == sorted(done) and done[0] == 0 and done[-1] == 9.6 and len(set(done)) > 6
+    assert found[-1][2].endswith("B/s") and found[-1][3] == "00:00"
+    assert (found[0][4], found[-1][4]) == ("1/3", "3/3")
+    assert found[0][5] == {40: "", 80: "a" * 24 + "...", 200: names[0]}[width]
+    # Each line stands where the bar was, or after another.
+    for name in (*names, "3 arrays in 3 files"):
+        before = written[: written.index(name + (" (4" if name in names else ""))]
+        assert before.endswith(("\x1b[2K", "values\n"))
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h") > 0
+
+
+@POSIX
+def test_a_terminal_that_cannot_draw_has_no_bar():
+    save("x.npy", np.ones(3))
+    for mode in ("auto", "always"):
+        code, written = in_terminal("check", "--progress", mode, "x.npy", TERM="dumb")
+        assert code == 0 and written.splitlines()[0] == "x.npy (3 float64) is finite: 3 values"
+        assert len(written.splitlines()) == 2 and "\x1b" not in written
 
 
 @POSIX

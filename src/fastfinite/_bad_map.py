@@ -27,13 +27,16 @@ class BadMap:
         Rows that were seen so far, and columns.
     names : sequence of str or None
         Of the columns.
+    depth : int
+        How many values there are for each row and column: of arrays of more axes, those between are summed.
     rows_per_bin, columns_per_bin : int
         The last bin of each may be smaller.
     """
 
-    def __init__(self, columns: int, names: Sequence[str] | None = None) -> None:
+    def __init__(self, columns: int, names: Sequence[str] | None = None, depth: int = 1) -> None:
         self.shape = (0, columns)
         self.names = names
+        self.depth = depth
         self.rows_per_bin = 1
         self.columns_per_bin = max(1, -(-columns // MOST_COLUMNS))
         self._grid = np.zeros((MOST_ROWS, -(-columns // self.columns_per_bin)), np.int64)
@@ -69,7 +72,7 @@ class BadMap:
     def sizes(self) -> Array:
         """How many values each cell stands for."""
         rows, columns = (_extents(n, step) for n, step in zip(self.shape, (self.rows_per_bin, self.columns_per_bin)))
-        return np.asarray(rows[:, None] * columns)
+        return np.asarray(rows[:, None] * columns * self.depth)
 
     def __bool__(self) -> bool:
         return bool(self._grid.any())

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastfinite import _files, _scan_files
+from fastfinite import _files, _scan_files, _terminal_map
+from fastfinite._bad_map import BadMap
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
+from fastfinite._fill_map import ArrayMap, TableMap
 from fastfinite._progress import ProgressBar
 from fastfinite._report import KINDS, ScanReport, describe, plural
 from fastfinite._scan_files import COLUMN_COUNTS, Scanned
@@ -37,7 +39,10 @@ _LISTED_COLUMNS = 50
 
 
 class Entry(NamedTuple):
-    """One line of the result: an array or a column that was scanned, or something that was not, and why."""
+    """One line of the result: an array or a column that was scanned, or something that was not, and why.
+
+    `bad_map` is that of an array; the last column of a table has that of the table.
+    """
 
     file: str
     name: str | None
@@ -47,6 +52,7 @@ class Entry(NamedTuple):
     shape: Index | None = None
     dtype: str | None = None
     scanned: Scanned | None = None
+    bad_map: BadMap | None = None
 
     @property
     def code(self) -> int:
@@ -88,33 +94,47 @@ def _unscanned(source: Source, problem: Problem) -> Entry:
     return Entry(source.path, problem.name, problem.status, problem.reason)
 
 
+def _maps_wanted(options: argparse.Namespace) -> bool:
+    """The one place that decides whether maps of the bad values are made: they take time where there are many."""
+    return not options.json and _terminal_map.wanted(options.map)
+
+
 def _array(source: Source, array: FileArray, options: argparse.Namespace, bar: ProgressBar) -> Entry:
     entry = Entry(source.path, array.name, "", None, "array", array.shape, array.label)
+    found: ArrayMap | None = None
     try:
+        if array.shape and _maps_wanted(options):
+            found = ArrayMap(array, options.target_dtype, options.allow_nan)
         scanned = _scan_files.scan_array(
             array, target_dtype=options.target_dtype, columns=options.columns, allow_nan=options.allow_nan,
-            advance=bar.advance,
+            advance=bar.advance, look_again=found.add if found else None,
         )
     except TypeError as error:
         return entry._replace(status="not scanned", reason=_files.reason_of(error))
     except Exception as error:      # damaged data make readers raise nearly anything; the others are still checked
         problem = _files.problem_of(error)
         return entry._replace(status=problem.status, reason=problem.reason)
-    return _judged(entry, scanned, options.allow_nan)
+    return _judged(entry, scanned, options.allow_nan)._replace(bad_map=found.bad_map if found else None)
 
 
 def _columns(source: Source, table: FileTable, options: argparse.Namespace, bar: ProgressBar) -> Iterator[Entry]:
+    found = TableMap(table, options.target_dtype, options.allow_nan) if _maps_wanted(options) else None
     try:
-        for column in _scan_files.scan_table(
-            table, target_dtype=options.target_dtype, allow_nan=options.allow_nan, advance=bar.advance
-        ):
-            entry = Entry(source.path, column.name, "", None, "column", column.shape, column.label)
-            if isinstance(column.result, Problem):
-                yield entry._replace(status=column.result.status, reason=column.result.reason)
-            else:
-                yield _judged(entry, column.result, options.allow_nan)
+        columns = list(_scan_files.scan_table(
+            table, target_dtype=options.target_dtype, allow_nan=options.allow_nan, advance=bar.advance,
+            look_again=found.add if found else None,
+        ))
     except Exception as error:      # as for arrays
         yield _unscanned(source, _files.problem_of(error))
+        return
+    for column in columns:
+        entry = Entry(source.path, column.name, "", None, "column", column.shape, column.label)
+        if found is not None and column is columns[-1]:
+            entry = entry._replace(bad_map=found.joined(*column.shape))
+        if isinstance(column.result, Problem):
+            yield entry._replace(status=column.result.status, reason=column.result.reason)
+        else:
+            yield _judged(entry, column.result, options.allow_nan)
 
 
 def _judged(entry: Entry, scanned: Scanned, allow_nan: bool) -> Entry:
@@ -220,9 +240,15 @@ class _TextOutput:
         self._colour = in_colour(sys.stdout)
 
     def add(self, entry: Entry) -> None:
-        if self._quiet and entry.code == CLEAN:
-            return
-        self._bar.hide()
+        if not (self._quiet and entry.code == CLEAN):
+            self._bar.hide()
+            self._add_line(entry)
+        if entry.bad_map:
+            self._bar.hide()
+            for line in _terminal_map.lines_on_stdout(entry.bad_map):
+                self._line(line, RED)
+
+    def _add_line(self, entry: Entry) -> None:
         where = shown(entry.file) if entry.name is None else f"{shown(entry.file)}: {entry.name}"
         if entry.scanned is None:
             reason = str(entry.reason) if entry.status == "error" else f"not scanned: {entry.reason}"

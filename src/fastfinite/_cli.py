@@ -83,6 +83,10 @@ def _add_check(commands: Any) -> None:
         help="find also finite values that become inf when cast to float16, float32, bfloat16, ...",
     )
     add("--quiet", action="store_true", help="print only what is not clean")
+    add(
+        "--map", choices=("auto", "always", "never"), default="auto",
+        help="draw where the bad values are, in text: on a terminal (default), always, never",
+    )
     _add_running(parser)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastfinite import _inputs, _slow
 from fastfinite._accepted import Accepted, Array, Part, as_column, fields_of, of_array
-from fastfinite._files import Block, FileArray, FileTable, Index, Problem, Values
+from fastfinite._files import Block, FileArray, FileTable, Index, Problem, TableBlock, Values
 from fastfinite._formats import FINITE_BY_TYPE, NON_FINITE, Format
 from fastfinite._report import COUNTS, ScanReport
 
@@ -39,6 +39,7 @@ def scan_array(
     columns: bool = False,
     allow_nan: bool = False,
     advance: Callable[[float], None] = lambda share: None,
+    look_again: Callable[[Accepted, Index], None] | None = None,
 ) -> Scanned:
     """Scan the blocks of an array into one report, the same as that of a scan of the whole.
 
@@ -53,6 +54,8 @@ def scan_array(
         The ``first`` of the report is the first infinite value.
     advance : callable
         Told after each block the share of the array it was.
+    look_again : callable, optional
+        Given each block in which there is a finding, and the index of its first element.
 
     Raises
     ------
@@ -74,6 +77,8 @@ def scan_array(
         part = _inputs.report(accepted, target_dtype, None, allow_nan)
         if by_column is not None and not part.ok:
             _add_columns(by_column, array.shape[1], accepted, block.origin[1], target_dtype)
+        if look_again is not None and not part.passes(allow_nan):
+            look_again(accepted, block.origin)
         whole._merge(part, block.origin)
         advance(block.values.nbytes / total)
     if whole.fields:
@@ -121,10 +126,7 @@ def _add_columns(
     """Add the counts of the columns of a block, of which `first` is the first, to those of the array."""
     if accepted.how == "fields":        # records have fields, no columns
         return
-    for start in range(0, accepted.shape[1], COLUMNS_AT_ONCE):
-        part = np.s_[:, start : start + COLUMNS_AT_ONCE]
-        mask = None if accepted.mask is None else accepted.mask[part]
-        columns = accepted._replace(array=accepted.array[part], mask=mask)
+    for start, columns in by_columns(accepted):
         report = _inputs.report(columns, target, 0)
         for name in COLUMN_COUNTS:
             count = np.asarray(getattr(report, name))
@@ -133,6 +135,14 @@ def _add_columns(
                 # Fresh zeros take no memory until they are written to, and only bad columns are.
                 total = counts.setdefault(name, np.zeros(width, np.intp))
                 total[first + start + bad] += count[bad]
+
+
+def by_columns(accepted: Accepted) -> Iterator[tuple[int, Accepted]]:
+    """Cut an array along its last axis into parts that can be counted by column, each with the place of its first."""
+    for start in range(0, accepted.shape[-1], COLUMNS_AT_ONCE):
+        part = np.s_[..., start : start + COLUMNS_AT_ONCE]
+        mask = None if accepted.mask is None else accepted.mask[part]
+        yield start, accepted._replace(array=accepted.array[part], mask=mask)
 
 
 # ------------------------------------------------------------------------------------------------ tables
@@ -195,6 +205,7 @@ def scan_table(
     target_dtype: Format | None = None,
     allow_nan: bool = False,
     advance: Callable[[float], None] = lambda share: None,
+    look_again: Callable[[int, Values, TableBlock], None] | None = None,
 ) -> Iterator[ScannedColumn]:
     """Scan a table into one report a column, whose indices are rows.
 
@@ -203,6 +214,8 @@ def scan_table(
     table : FileTable
     target_dtype, allow_nan, advance
         As for `scan_array`.
+    look_again : callable, optional
+        Given the values of a column in which there is a finding, after the position of the column, and their block.
 
     Yields
     ------
@@ -223,7 +236,9 @@ def scan_table(
         for position, parts in block.columns.items():
             for values in parts:
                 nbytes[position] += values.accepted.array.nbytes
-                _add_values(reports[position], values, block.first, target_dtype, allow_nan)
+                part = _add_values(reports[position], values, block.first, target_dtype, allow_nan)
+                if look_again is not None and part is not None and not part.passes(allow_nan):
+                    look_again(position, values, block)
         advance(block.share)
     left_out = table.left_out()
     for position, column in enumerate(table.columns):
@@ -234,18 +249,20 @@ def scan_table(
 
 def _add_values(
     report: ScanReport, values: Values, first_row: int, target: Format | None, allow_nan: bool
-) -> None:
+) -> ScanReport | None:
+    """Add values to the report of their column; their own report, unless all of them are finite."""
     accepted = values.accepted
     if values.dates:
         target = None
     # The verdict alone costs a tenth of a report, which is most of the time where columns are many.
     if target is None and not _inputs.answer(accepted, NON_FINITE):
         report.size += accepted.array.size
-        return
+        return None
     part = _inputs.report(accepted, target, None, allow_nan)
     if values.rows is not None:
         part.first, part.first_overflow = _row(part.first, values.rows), _row(part.first_overflow, values.rows)
     report._merge(part, (first_row,))
+    return part
 
 
 def _row(index: Index | None, rows: Array) -> Index | None:

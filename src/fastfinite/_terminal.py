@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import unicodedata
 from typing import IO, Any
 
 from fastfinite._version import __version__
@@ -27,6 +28,26 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def wide(text: str) -> int:
+    """How many columns of a terminal a text takes at most."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def cut(text: str, room: int) -> str:
+    """A text, shortened where it takes more columns of a terminal than there are; three at least."""
+    if wide(text) <= room:
+        return text
+    while text and wide(text) > room - len("..."):
+        text = text[:-1]
+    return text + "..."
+
+
+def encodable(text: str, stream: IO[str] | None) -> str:
+    """Escape what the encoding of a stream lacks."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def in_colour(stream: IO[str] | None) -> bool:
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
@@ -37,10 +58,8 @@ def write(line: str) -> None:
     """Write to stdout, which may be closed, full, or of an encoding that lacks a character."""
     if sys.stdout is None:      # closed by the caller; the exit code still tells
         return
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    text = line.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(encodable(line, sys.stdout) + "\n")
     except BrokenPipeError:
         raise
     except OSError as error:
