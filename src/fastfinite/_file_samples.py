@@ -46,20 +46,13 @@ class FileItem:
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[FileArray | FileTable, Advance]]:
         """Open it for one pass, with a bar that shows how far that has come."""
-        with contextlib.closing(_files.arrays_of(self._source)) as items:
-            item = next(itertools.islice(items, self._number, None), None)
+        bar = ProgressBar(self._progress, self._source.size)
+        with contextlib.closing(bar.through([self._source])) as items:
+            _, item = next(itertools.islice(items, self._number, None), (None, None))
             if item is None or isinstance(item, Problem):
                 raise Unreadable("it changed while it was read")
-            bar = ProgressBar(self._progress, item.stored)
-            done, stored = 0.0, item.stored
-
-            def advance(share: float) -> None:
-                nonlocal done
-                done += share * stored
-                bar.at(done)
-
             try:
-                yield item, advance
+                yield item, bar.advance
             finally:
                 bar.hide()
 

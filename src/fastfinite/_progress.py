@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from fastfinite._files import Item, Problem, Source, arrays_of
@@ -58,7 +58,7 @@ class ProgressBar:
         self._bar.start()
         self._bar.refresh()
 
-    def through(self, sources: Sequence[Source]) -> Iterator[tuple[Source, Item]]:
+    def through(self, sources: Sequence[Source]) -> Generator[tuple[Source, Item], None, None]:
         """Yield what the files hold, and keep account of what has been gone through; to be called for each pass."""
         for number, source in enumerate(sources, 1):
             self._number = f"{number}/{len(sources)} " if len(sources) > 1 else ""
