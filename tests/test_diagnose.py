@@ -125,7 +125,9 @@ def test_sentinels(value):
         assert found("sentinel", **single) == expected("sentinel", "warning", 2, 5, 2)
     for near in ((0.9 * value, 2.0, value, 3.0), (0.6 * value, 0.0, value, 1.0)):     # the rest reaches near
         assert found("sentinel", **in_column(*near)) == []
-    assert found("sentinel", **in_column(value, value, value, 2.0, 3.0)) == []      # it is most of the column
+    # However much of the column it is.
+    assert found("sentinel", **in_column(value, value, value, 2.0, 3.0), target_dtype="float64") == expected(
+        "sentinel", "warning", 3, 5, 0)
 
 
 def test_sentinels_hide_neither_each_other_nor_behind_inf():
@@ -415,6 +417,36 @@ def test_the_term_of_a_loss_that_is_not_finite(term):
     assert "loss-not-finite" not in codes(X4, [0, 1, 1, 0], logits=[-inf, inf, 5, 0.0])
 
 
+MANY = {
+    "the label is NaN": ("y_pred", nan, [0.2, 0.3, 0.5]),
+    "the probability of the true class is NaN": ("y_pred", 1, [0.5, nan, 0.5]),
+    "log(p) with p = 0 for the true class": ("y_pred", 1, [0.5, 0, 0.5]),
+    "log of a negative number": ("y_pred", 1, [0.5, -0.5, 1]),
+    "a logit is NaN": ("logits", 1, [nan, 1, 2]),
+    "a logit of +inf": ("logits", 1, [0, inf, 2]),
+    "all logits are -inf": ("logits", 1, [-inf] * 3),
+    "a logit of -inf for the true class": ("logits", 1, [0, -inf, 2]),
+}
+
+
+@pytest.mark.parametrize("term", MANY)
+def test_the_term_of_a_loss_of_many_classes_that_is_not_finite(term):
+    where, label, scores = MANY[term]
+    y, p = np.array([0, 1, label, 0]), np.array([[0.5, 0.25, 0.25]] * 2 + [scores] + [[0.2, 0.3, 0.5]])
+    one_hot = np.where(np.isnan(y)[:, None], nan, np.eye(3)[np.nan_to_num(y).astype(int)])
+    for labels in (y, y[:, None], one_hot):
+        assert found("loss-not-finite", X4, labels, **{where: p}) == of_y("loss-not-finite", "error", 1, 4, 2, where)
+        (cause,) = [one for one in ff.diagnose(X4, labels, **{where: p}) if one.code == "loss-not-finite"]
+        assert f"({term} in 1 row)" in cause.what
+
+
+def test_what_the_loss_of_many_classes_does_not_look_at_is_no_term_of_it():
+    y = [0, 1, 2, 0]
+    masked = np.array([[0.5, 1, -inf], [-inf, 0.5, 2], [1, 1, 1], [0.1, 1, -inf]])
+    assert "loss-not-finite" not in codes(X4, y, logits=masked)
+    assert "loss-not-finite" not in codes(X4, y, y_pred=[[0.5, nan, 0.5], [0, 1, 0], [0.5, 0, 0.5], [1, 0, 0]])
+
+
 # ---- data that are as they should be -------------------------------------------------------------------
 
 
@@ -632,6 +664,8 @@ def test_html_escapes_names():
     ((X4, Y4), {"y_pred": 0.5}, ValueError, "y_pred must have rows"),
     ((X4, Y4), {"logits": 0.5}, ValueError, "logits must have rows"),
     ((None,), {}, TypeError, "must be array_like"),
+    ((X4, object()), {}, TypeError, "y must be array_like, not object"),
+    ((X4,), {"y_pred": object()}, TypeError, "y_pred must be array_like, not object"),
     ((["a", "b"],), {}, TypeError, "it holds text, not numbers"),
     ((X4.astype(complex),), {}, TypeError, "complex numbers have no order"),
     ((X4, Y4), {"y_pred": list("abab")}, TypeError, "it holds text, not numbers"),

@@ -167,7 +167,7 @@ def _sentinels(findings: Findings) -> Finder:
         for value, (count, first) in sorted(found.items()):
             # However wide the others spread, a negative one among them that are none stands apart.
             apart = max(low - value, value - high) > max(high - low, 1.0) or value < 0 <= low
-            if others < 2 or count > others or not apart:
+            if others < 2 or not apart:
                 continue
             findings.with_sentinels.add(int(column))
             yield findings.cause(

@@ -14,6 +14,7 @@ from fastfinite._causes_data import exp_limit
 from fastfinite._diagnosis import Cause
 from fastfinite._labels import SUM_TOLERANCE, Labels, Rows
 from fastfinite._report import plural
+from fastfinite._second_look import as_floats
 
 # From this share of saturated logits on, it is a warning.
 _SATURATED = 0.01
@@ -270,33 +271,60 @@ def _saturated(values: Array, bad: Array, target: _formats.Format) -> Iterator[C
 def causes_in_loss(y: Array, p: Array | None, logits: Array | None, regression: bool = False) -> Iterator[Cause]:
     """The rows of which the loss is NaN or inf, and by which term."""
     where, values = ("y_pred", p) if logits is None else ("logits", logits)
-    if values is None:
+    if values is None or y.dtype.kind not in "biuf":
         return
-    y, scores = flat(y), flat(values)
-    if scores.ndim != 1 or y.shape != scores.shape or y.dtype.kind not in "biuf":
-        return
-    labels, scores = y.astype(np.float64), scores.astype(np.float64)
-    terms: list[tuple[str, Array]] = [
-        ("the label is NaN", np.isnan(labels)),
-        ("the prediction is NaN", np.isnan(scores)),
-    ]
-    if regression:
-        pass
-    elif logits is None:
-        terms += [
-            ("y * log(p) with p = 0", (scores == 0) & (labels > 0)),
-            ("(1 - y) * log(1 - p) with p = 1", (scores == 1) & (labels < 1)),
-            ("log of a negative number", (scores < 0) | (scores > 1)),
-        ]
+    labels, scores = as_floats(flat(y)), as_floats(flat(values))
+    if labels.shape == scores.shape and labels.ndim == 1:
+        terms = _terms_of_one(labels, scores, None if regression else where)
+    elif scores.ndim == 2 and labels.shape in (scores.shape, scores.shape[:1]) and not _multi_label(y, scores):
+        terms = _terms_of_many(labels, scores, where)
     else:
-        terms += [
-            ("a logit of +inf against a label below 1", (scores == np.inf) & (labels < 1)),
-            ("a logit of -inf against a label above 0", (scores == -np.inf) & (labels > 0)),
-        ]
-    found: list[tuple[str, Array]] = [(words, bad) for words, bad in terms if bad.any()]
+        return
+    found = [(words, bad) for words, bad in terms if bad.any()]
     if found:
         every: Any = np.logical_or.reduce([bad for _, bad in found])
         by_term = "; ".join(f"{words} in {plural(int(bad.sum()), 'row')}" for words, bad in found)
         yield rows_cause("loss-not-finite", "error", where, every, f"of which the loss is NaN or inf ({by_term})",
                          "one of them makes the mean loss NaN or inf, and every weight after one step",
                          "mend what the term names; the safe losses of fastfinite have no such term but for NaN")
+
+
+def _terms_of_one(labels: Array, scores: Array, where: str | None) -> list[tuple[str, Array]]:
+    """Of one prediction a row, where it is a probability or a logit."""
+    terms: list[tuple[str, Array]] = [
+        ("the label is NaN", np.isnan(labels)), ("the prediction is NaN", np.isnan(scores))]
+    if where == "y_pred":
+        terms += [
+            ("y * log(p) with p = 0", (scores == 0) & (labels > 0)),
+            ("(1 - y) * log(1 - p) with p = 1", (scores == 1) & (labels < 1)),
+            ("log of a negative number", (scores < 0) | (scores > 1)),
+        ]
+    elif where == "logits":
+        terms += [
+            ("a logit of +inf against a label below 1", (scores == np.inf) & (labels < 1)),
+            ("a logit of -inf against a label above 0", (scores == -np.inf) & (labels > 0)),
+        ]
+    return terms
+
+
+def _terms_of_many(labels: Array, scores: Array, where: str) -> list[tuple[str, Array]]:
+    """Of one of many classes a row, given as a number or one-hot."""
+    if labels.ndim == 1:
+        known = (labels >= 0) & (labels < scores.shape[1]) & (labels == np.floor(labels))
+        true = np.zeros(scores.shape, np.bool_)
+        true[np.flatnonzero(known), labels[known].astype(np.intp)] = True
+    else:
+        true = np.asarray(labels > 0)
+    terms = [("the label is NaN", _by_row(np.isnan(labels)))]
+    if where == "y_pred":
+        return [
+            *terms, ("the probability of the true class is NaN", (true & np.isnan(scores)).any(axis=1)),
+            ("log(p) with p = 0 for the true class", (true & (scores == 0)).any(axis=1)),
+            ("log of a negative number", (true & (scores < 0)).any(axis=1)),
+        ]
+    none = (scores == -np.inf).all(axis=1)
+    return [
+        *terms, ("a logit is NaN", np.isnan(scores).any(axis=1)),
+        ("a logit of +inf", (scores == np.inf).any(axis=1)), ("all logits are -inf", none),
+        ("a logit of -inf for the true class", (true & (scores == -np.inf)).any(axis=1) & ~none),
+    ]

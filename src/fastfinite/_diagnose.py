@@ -172,10 +172,10 @@ def _numbers(x: Any, name: str) -> Array:
         x = _from_file(x, name, array_of_file)
     try:
         accepted = as_array(accept(x))
-    except TypeError:
+    except TypeError as error:
         values: Array = np.asarray(x)
         if values.ndim == 0 or (values.dtype.kind not in "biuf" and name != "y"):
-            raise
+            raise TypeError(str(error).replace("x must", f"{name} must", 1)) from None
     else:
         values = accepted.array
         if accepted.is_raw and accepted.format is not None:
