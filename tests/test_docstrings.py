@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pytest
+from optional import require
 
 import fastfinite as ff
 
@@ -50,6 +51,8 @@ def test_public_names_live_in_the_package(name):
 
 @pytest.mark.parametrize(("name", "thing"), list(documented()))
 def test_examples_of_docstrings_run(name, thing):
+    if name.endswith(".plot"):
+        require("matplotlib")
     globs = {}
     test = doctest.DocTestParser().get_doctest(text_of(thing), globs, name, None, 0)
     output = []

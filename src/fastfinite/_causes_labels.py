@@ -14,6 +14,7 @@ from fastfinite._causes_data import exp_limit
 from fastfinite._diagnosis import Cause
 from fastfinite._labels import SUM_TOLERANCE, Labels, Rows
 from fastfinite._report import plural
+from fastfinite._saturation import margins, saturation_edge
 from fastfinite._second_look import as_floats
 
 # From this share of saturated logits on, it is a warning.
@@ -245,21 +246,14 @@ def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
         yield rows_cause("exp-overflow", "warning", "logits", over, f"of logits above {edge:.3g}",
                          f"exp of them is inf in {target.name}: a softmax or sigmoid that is written out gives NaN",
                          "fastfinite.softmax, sigmoid, cross_entropy and the losses of logits do not overflow")
-    yield from _saturated(values, bad, target)
+    yield from _saturated(values, target)
 
 
-def _saturated(values: Array, bad: Array, target: _formats.Format) -> Iterator[Cause]:
+def _saturated(values: Array, target: _formats.Format) -> Iterator[Cause]:
     if values.ndim > 2:
         return
-    # Of one logit the gradient is s(z) * s(-z); of several, what is left of the others beside the largest.
-    if values.ndim == 2 and values.shape[1] > 1:
-        top = np.sort(np.where(bad, -np.inf, values), axis=1)[:, -2:]
-        with np.errstate(all="ignore"):
-            margin = top[:, 1] - top[:, 0]
-    else:
-        margin = np.abs(np.where(flat(bad), 0, flat(values)))
-    edge = target.mantissa * math.log(2)
-    beyond = margin > edge
+    edge = saturation_edge(target)
+    beyond = np.abs(margins(values)) > edge
     share = float(beyond.mean()) if len(beyond) else 0.0
     if share >= _SATURATED:
         yield rows_cause("saturated", "warning", "logits", beyond,

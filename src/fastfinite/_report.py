@@ -145,6 +145,39 @@ class ScanReport:
         """Whether nothing was found that is a finding; with `allow_nan`, nan and null are none."""
         return not np.any(self.posinf + self.neginf + self.overflow) if allow_nan else self.ok
 
+    def plot(self, figure: Any = None) -> Any:
+        """Draw how many bad values there are in each column, or row, by kind; of a scan of a table with ``axis``.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            Where to draw; else a new figure of pyplot.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib, the extra ``plot``, is not installed.
+        ValueError
+            If the report has no counts by column or row of two-dimensional data.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastfinite as ff
+        >>> from matplotlib.figure import Figure
+        >>> report = ff.scan(np.array([[1.0, np.nan], [np.inf, np.nan]]), axis=0)
+        >>> figure = report.plot(Figure())
+        >>> figure.axes[0].get_title(loc="left")
+        '2 nan, 1 +inf in 2 of 2 columns'
+        """
+        from fastfinite import _pictures
+
+        return _pictures.plot(_pictures.scan_panels(self), figure)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain Python values, fit for JSON."""
         result: dict[str, Any] = {"ok": self.ok}

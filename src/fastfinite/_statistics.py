@@ -407,6 +407,37 @@ class ColumnStats:
             std, mean = np.sqrt(value), self._field(MEAN)
             return np.asarray(~self.constant & defined & (std <= rtol * np.hypot(mean, std)))
 
+    def plot(self, figure: Any = None) -> Any:
+        """Draw the range of each column, its mean and standard deviation, and what is wrong with it.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            Where to draw; else a new figure of pyplot.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib, the extra ``plot``, is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastfinite as ff
+        >>> from matplotlib.figure import Figure
+        >>> stats = ff.column_stats(np.array([[1.0, 5.0], [np.nan, 5.0], [3.0, 5.0]]))
+        >>> figure = stats.plot(Figure())
+        >>> figure.axes[0].get_title(loc="left")
+        '2 columns, 2 of them flagged'
+        """
+        from fastfinite import _pictures
+
+        return _pictures.plot(_pictures.stats_panels(self), figure)
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing was added yet."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 30
 _LONGEST_NAME = 32
 # Within so much of being constant, a column is flagged: some 10 times the resolution of float32.
-_NEAR = 1e-6
+NEAR = 1e-6
 _HEAD = ("column", "count", "nan", "inf", "min", "max", "mean", "std", "flags")
 
 
@@ -27,7 +27,7 @@ def _rows(stats: ColumnStats) -> tuple[list[tuple[str, ...]], int]:
         name: np.atleast_1d(np.asarray(getattr(stats, name))).ravel()
         for name in ("count", "nan", "posinf", "neginf", "min", "max", "mean", "std", "constant")
     }
-    near = np.atleast_1d(stats.near_constant(_NEAR)).ravel()
+    near = np.atleast_1d(stats.near_constant(NEAR)).ravel()
     infinite = flat["posinf"] + flat["neginf"]
     weight = 8 * (infinite > 0) + 4 * flat["constant"] + 2 * (flat["nan"] > 0) + near + 4 * (flat["count"] == 0)
     order = np.arange(columns)
@@ -49,11 +49,12 @@ def _rows(stats: ColumnStats) -> tuple[list[tuple[str, ...]], int]:
         digits = _digits(flat["min"][i], flat["max"][i])
         numbers = [_number(flat[name][i], digits) for name in ("min", "max", "mean")] + [_number(flat["std"][i], 6)]
         counts = [str(flat["count"][i]), str(flat["nan"][i]), str(infinite[i])]
-        rows.append((_name(stats, int(i)), *counts, *numbers, ", ".join(flags)))
+        rows.append((label_of(stats, int(i)), *counts, *numbers, ", ".join(flags)))
     return rows, columns - len(order)
 
 
-def _name(stats: ColumnStats, column: int) -> str:
+def label_of(stats: ColumnStats, column: int) -> str:
+    """What a column is called."""
     if stats.names is not None:
         name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in stats.names[column])
         return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
