@@ -69,14 +69,20 @@ def check(options: argparse.Namespace) -> int:
     bar = ProgressBar(options.progress, sum(source.size for source in sources))
     output = _JsonOutput(options) if options.json else _TextOutput(options, bar)
     summary = Summary(files=len(sources), skipped=skipped)
+    entries: list[Entry] = []
     try:
         for entry in _entries(sources, options, bar):
             summary.add(entry)
             output.add(entry)
+            if options.gathered is not None:
+                entries.append(entry)
     finally:
         bar.hide()
     summary.seconds = time.perf_counter() - start
     output.finish(summary)
+    if options.gathered is not None:
+        options.gathered.entries(entries)
+        options.gathered.write(str(summary), summary.code)
     return summary.code
 
 
@@ -96,7 +102,7 @@ def _unscanned(source: Source, problem: Problem) -> Entry:
 
 def _maps_wanted(options: argparse.Namespace) -> bool:
     """The one place that decides whether maps of the bad values are made: they take time where there are many."""
-    return not options.json and _terminal_map.wanted(options.map)
+    return options.gathered is not None or (not options.json and _terminal_map.wanted(options.map))
 
 
 def _array(source: Source, array: FileArray, options: argparse.Namespace, bar: ProgressBar) -> Entry:
@@ -237,13 +243,14 @@ class _TextOutput:
 
     def __init__(self, options: argparse.Namespace, bar: ProgressBar) -> None:
         self._quiet, self._allow_nan, self._bar = options.quiet, options.allow_nan, bar
+        self._maps = _terminal_map.wanted(options.map)
         self._colour = in_colour(sys.stdout)
 
     def add(self, entry: Entry) -> None:
         if not (self._quiet and entry.code == CLEAN):
             self._bar.hide()
             self._add_line(entry)
-        if entry.bad_map:
+        if entry.bad_map and self._maps:
             self._bar.hide()
             for line in _terminal_map.lines_on_stdout(entry.bad_map):
                 self._line(line, RED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from fastfinite import _check, _files, _formats, _stats_command
@@ -29,6 +30,15 @@ def _threads_argument(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not text.strip("0"):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text.lstrip("0")[:20])
+
+
+def _file_argument(*suffixes: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not text.lower().endswith(suffixes):
+            raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, not {text!r}")
+        return text
+
+    return check
 
 
 def _format_argument(text: str) -> Format:
@@ -73,8 +83,9 @@ def _add_check(commands: Any) -> None:
         f"File types: {_files.known()}. Nothing is ever unpickled.",
         allow_abbrev=False,
     )
-    parser.set_defaults(run=_check.check)
+    parser.set_defaults(run=_check.check, command="check")
     _add_paths(parser)
+    _add_files(parser)
     add = parser.add_argument
     add("--columns", action="store_true", help="list the bad columns of two-dimensional arrays")
     add("--allow-nan", action="store_true", help="nan is no finding, inf is")
@@ -83,10 +94,7 @@ def _add_check(commands: Any) -> None:
         help="find also finite values that become inf when cast to float16, float32, bfloat16, ...",
     )
     add("--quiet", action="store_true", help="print only what is not clean")
-    add(
-        "--map", choices=("auto", "always", "never"), default="auto",
-        help="draw where the bad values are, in text: on a terminal (default), always, never",
-    )
+    _add_map(parser)
     _add_running(parser)
 
 
@@ -100,8 +108,9 @@ def _add_stats(commands: Any) -> None:
         f"File types: {_files.known()}. Nothing is ever unpickled.",
         allow_abbrev=False,
     )
-    parser.set_defaults(run=_stats_command.stats)
+    parser.set_defaults(run=_stats_command.stats, command="stats")
     _add_paths(parser)
+    _add_files(parser)
     _add_running(parser)
 
 
@@ -115,9 +124,11 @@ def _add_diagnose(commands: Any) -> None:
         f"File types: {_files.known()}. Files are read twice, and never held in memory.",
         allow_abbrev=False,
     )
-    parser.set_defaults(run=_diagnose)
+    parser.set_defaults(run=_diagnose, command="diagnose")
     add = parser.add_argument
     add("paths", nargs="+", metavar="PATH", help="the data, and after it a file of labels")
+    _add_files(parser)
+    _add_map(parser)
     add("--target", metavar="NAME", help="the column of the table, or the array of the file, that holds the labels")
     add("--array", metavar="NAME", help="the array of the file that holds the data (all of them if not given)")
     add("--json", action="store_true", help="print one JSON object")
@@ -142,6 +153,19 @@ def _add_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--html", type=_file_argument(".html", ".htm"), metavar="FILE.html", help="write a page of tables and pictures")
+    add("--plot", type=_file_argument(".png", ".svg"), metavar="FILE.png|svg", help="write a picture of what was found")
+
+
+def _add_map(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--map", choices=("auto", "always", "never"), default="auto",
+        help="draw where the bad values are, in text: on a terminal (default), always, never",
+    )
+
+
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_threads_argument, metavar="N", help="use at most N threads")
     parser.add_argument(
@@ -159,6 +183,12 @@ def _run(options: argparse.Namespace) -> int:
     except ValueError as error:     # the environment names a number that is none
         complain(str(error))
         return FAILED
+    options.gathered = None
+    if options.html is not None or options.plot is not None:
+        # Imported where a page or picture is asked for: the others start sooner.
+        from fastfinite._report_page import Gathered
+
+        options.gathered = Gathered(options)
     with threads(number):
         code: int = options.run(options)
     return code

@@ -27,6 +27,7 @@ from fastfinite._files import reason_of
 from fastfinite._labels import Labels, labels_of
 from fastfinite._report import plural
 from fastfinite._samples import Samples, samples_of
+from fastfinite._saturation import saturation, saturation_of_probabilities
 from fastfinite._second_look import as_floats
 
 Result = TypeVar("Result")
@@ -143,7 +144,12 @@ def diagnosis_of(
         causes += causes_in_logits(logits, target)
     if y is not None:
         causes += causes_in_loss(y, y_pred, logits, regression)
-    return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map)
+    shown = None
+    if logits is not None:
+        shown = saturation(logits, target)
+    elif y_pred is not None and not regression:
+        shown = saturation_of_probabilities(y_pred, target)
+    return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map, shown)
 
 
 def _from_file(path: Any, name: str, read: Callable[[FileItem], Result]) -> Result:

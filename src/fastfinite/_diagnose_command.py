@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from fastfinite import _files, _formats
+from fastfinite import _files, _formats, _terminal_map
 from fastfinite._check import CLEAN, FAILED, FINDINGS
 from fastfinite._diagnose import diagnosis_of
 from fastfinite._diagnosis import Diagnosis
@@ -80,7 +80,7 @@ def _names(items: list[FileItem]) -> str:
 def run(options: argparse.Namespace) -> int:
     """Run ``fastfinite diagnose``."""
     target: Format = options.target_dtype or _formats.of_name("float32", "target_dtype")
-    code, lines = CLEAN, []
+    code, lines, verdicts = CLEAN, [], []
     try:
         plan = _Plan(options)
         labels = None if plan.labels is None else _read_labels(plan.labels)
@@ -88,27 +88,40 @@ def run(options: argparse.Namespace) -> int:
         complain(str(error))
         return FAILED
     for problem in plan.problems:
-        _complain_of(plan.path, problem)
+        _complain_of(plan.path, problem, options)
     for number, item in enumerate(plan.items):
         problems: list[Problem] = []
         found = _diagnosed(item, plan.column, labels, target, problems)
         if isinstance(found, Problem):
             problems.append(found)
-        elif options.json:
-            told = {"file": shown(item.path), "name": item.name, **found.to_dict()}
-            lines.append(json.dumps(told, allow_nan=False))
         else:
-            if len(plan.items) > 1:
-                write(("\n" if number else "") + printable(f"{shown(item.path)}: {item.name}"))
-            for line in str(found).splitlines():
-                write(printable(line))
+            where = shown(item.path) if item.name is None else f"{shown(item.path)}: {item.name}"
+            if options.json:
+                told = {"file": shown(item.path), "name": item.name, **found.to_dict()}
+                lines.append(json.dumps(told, allow_nan=False))
+            else:
+                _print(where if len(plan.items) > 1 else None, number, found, _terminal_map.wanted(options.map))
+            if options.gathered is not None:
+                options.gathered.diagnosis(where, found)
+                verdicts.append(found.found())
         for problem in problems:
-            _complain_of(plan.path, problem)
+            _complain_of(plan.path, problem, options)
         code = max(code, FAILED if problems else CLEAN if found else FINDINGS)
     code = FAILED if plan.problems else code
     if options.json:
         write_object("diagnoses", lines, {"exit_code": code})
+    if options.gathered is not None:
+        options.gathered.write("; ".join(verdicts), code)
     return code
+
+
+def _print(where: str | None, number: int, found: Diagnosis, with_map: bool) -> None:
+    lines = [] if where is None else [where]
+    lines += str(found).splitlines()
+    if with_map and found.bad_map:
+        lines += ["", *_terminal_map.lines_on_stdout(found.bad_map)]
+    for line in ["", *lines] if number else lines:
+        write(printable(line))
 
 
 def _read_labels(item: FileItem) -> Labels:
@@ -129,7 +142,10 @@ def _diagnosed(
         return _files.problem_of(error, item.name)
 
 
-def _complain_of(path: str, problem: Problem) -> None:
+def _complain_of(path: str, problem: Problem, options: argparse.Namespace) -> None:
     flush_stdout()      # keeps the order where both streams go to one place
     where = shown(path) if problem.name is None else f"{shown(path)}: {problem.name}"
-    complain(f"{where}: {'' if problem.status == 'error' else 'not scanned: '}{problem.reason}")
+    text = f"{where}: {'' if problem.status == 'error' else 'not scanned: '}{problem.reason}"
+    complain(text)
+    if options.gathered is not None:
+        options.gathered.problem(text)

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastfinite._bad_map import BadMap
 from fastfinite._report import in_html, plural
+from fastfinite._saturation import Histogram
 from fastfinite._statistics import ColumnStats
 
 SEVERITIES = ("error", "warning", "note")
@@ -90,6 +91,8 @@ class Diagnosis:
     target_dtype : str
     stats : ColumnStats
         Of the columns of `X`, axes but the first as one.
+    saturation : Histogram or None
+        How far logits, or the probabilities they became, are from undecided.
 
     Examples
     --------
@@ -100,15 +103,16 @@ class Diagnosis:
     (False, ['binary-labels', 'constant', 'constant'])
     """
 
-    __slots__ = ("bad_map", "causes", "not_scanned", "shape", "stats", "target_dtype")
+    __slots__ = ("bad_map", "causes", "not_scanned", "saturation", "shape", "stats", "target_dtype")
 
     def __init__(
-        self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, stats: ColumnStats, bad_map: BadMap
+        self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, stats: ColumnStats, bad_map: BadMap,
+        saturation: Histogram | None = None,
     ) -> None:
         self.causes = sorted(causes, key=lambda cause: SEVERITIES.index(cause.severity))
         self.shape, self.target_dtype, self.not_scanned = shape, target_dtype, stats.not_scanned
         # What `plot` shows beside the statistics.
-        self.stats, self.bad_map = stats, bad_map
+        self.stats, self.bad_map, self.saturation = stats, bad_map, saturation
 
     @property
     def errors(self) -> list[Cause]:
@@ -124,17 +128,47 @@ class Diagnosis:
     def __iter__(self) -> Iterator[Cause]:
         return iter(self.causes)
 
-    def _groups(self) -> list[list[Cause]]:
+    def plot(self, figure: Any = None) -> Any:
+        """Draw where the bad values are, the ranges of the columns, and how saturated logits are: what there is of it.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure or SubFigure, optional
+            Where to draw; else a new figure of pyplot.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib, the extra ``plot``, is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastfinite as ff
+        >>> from matplotlib.figure import Figure
+        >>> figure = ff.diagnose(np.array([[1.0, 5.0], [np.nan, 5.0]])).plot(Figure())
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['1 bad value in 1 of 2 columns, row 1 of 2', '2 columns, 2 of them flagged']
+        """
+        from fastfinite import _pictures
+
+        return _pictures.plot(_pictures.diagnosis_panels(self), figure)
+
+    def groups(self) -> list[list[Cause]]:
         """Causes of one code in one input together."""
         groups: dict[tuple[str, str, str], list[Cause]] = {}
         for cause in self.causes:
             groups.setdefault((cause.severity, cause.where, cause.code), []).append(cause)
         return list(groups.values())
 
-    def _counts(self) -> str:
+    def found(self) -> str:
+        """How many causes of each severity there are, in words."""
         counts = {severity: sum(cause.severity == severity for cause in self.causes) for severity in SEVERITIES}
-        found = ", ".join(plural(n, severity) for severity, n in counts.items() if n)
-        return found or "nothing found"
+        return ", ".join(plural(n, severity) for severity, n in counts.items() if n) or "nothing found"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, fit for JSON."""
@@ -142,10 +176,10 @@ class Diagnosis:
                 "causes": [cause.to_dict() for cause in self.causes], "not_scanned": list(self.not_scanned)}
 
     def __str__(self) -> str:
-        lines = [f"Diagnosis of X ({' x '.join(map(str, self.shape))}) for {self.target_dtype}: {self._counts()}"]
-        for group in self._groups():
+        lines = [f"Diagnosis of X ({' x '.join(map(str, self.shape))}) for {self.target_dtype}: {self.found()}"]
+        for group in self.groups():
             first = group[0]
-            lines += ["", f"{first.severity.upper()} {first.code}: {_summed_up(group)}"]
+            lines += ["", f"{first.severity.upper()} {first.code}: {summed_up(group)}"]
             lines += [f"    why     {first.why}", f"    remedy  {first.remedy}"]
         if self.not_scanned:
             lines += ["", f"not scanned: {', '.join(map(repr, self.not_scanned))}"]
@@ -157,15 +191,15 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         rows = "".join(
             "<tr>" + "".join(f"<td>{in_html(cell)}</td>" for cell in (
-                group[0].severity, group[0].code, _summed_up(group), group[0].why, group[0].remedy)) + "</tr>"
-            for group in self._groups()
+                group[0].severity, group[0].code, summed_up(group), group[0].why, group[0].remedy)) + "</tr>"
+            for group in self.groups()
         )
         head = "".join(f"<th>{title}</th>" for title in ("severity", "cause", "what", "why", "remedy"))
         return (f"<table><caption>{in_html(str(self).partition(chr(10))[0])}</caption><thead><tr>{head}</tr></thead>"
                 f"<tbody>{rows}</tbody></table>")
 
 
-def _summed_up(group: Sequence[Cause]) -> str:
+def summed_up(group: Sequence[Cause]) -> str:
     """What a group says: in full where it is one, else once and with its columns."""
     first = group[0]
     if len(group) == 1:

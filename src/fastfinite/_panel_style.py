@@ -75,7 +75,7 @@ def number_axis(axis: Axis) -> None:
 
 def name_axis(axis: Axis, names: Sequence[str], style: Style, **look: Any) -> None:
     """A tick with its name for each column."""
-    axis.set_ticks(range(len(names)), labels=_drawable(names, style), parse_math=False, usetex=False, **look)
+    axis.set_ticks(range(len(names)), labels=drawable(names, style), parse_math=False, usetex=False, **look)
 
 
 def column_axis(axes: Axes, columns: int, names: Sequence[str] | None, style: Style) -> None:
@@ -93,7 +93,7 @@ def names_height(columns: int, names: Sequence[str] | None) -> float:
     return 0.0 if names is None or columns > MOST_NAMED else 0.06 * min(_LONGEST_NAME, max(map(len, names), default=0))
 
 
-def _drawable(names: Sequence[str], style: Style) -> list[str]:
+def drawable(names: Sequence[str], style: Style) -> list[str]:
     """Names escaped and shortened."""
     texts = [printable(name) for name in names]
     if not style.every_glyph and not all(map(str.isascii, texts)):

@@ -7,16 +7,18 @@ which can be searched, read aloud and selected.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastfinite._panel_style import DARK, LIGHT, Panel
+from fastfinite._panel_style import DARK, LIGHT, Panel, drawable, dress
 from fastfinite._panels import bad_counts_panel, bad_map_panel, saturation_panel
 from fastfinite._ranges_panel import ranges_panel
 from fastfinite._report import ScanReport
+from fastfinite._terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +35,7 @@ def figure_of(panels: Sequence[Panel], figure: Any = None, dark: bool | None = N
     `dark` says on what ground; where it is None the figure keeps its own, and the colours fit that. With `svg` names
     keep every character, for a figure that only `as_svg` will see: a browser has the fonts.
     """
-    _check_library()
+    check_library()
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
@@ -56,7 +58,7 @@ def figure_of(panels: Sequence[Panel], figure: Any = None, dark: bool | None = N
 
 def plot(panels: Sequence[Panel], figure: Any = None) -> Any:
     """Draw panels into a figure, a new one of pyplot where none is given."""
-    _check_library()
+    check_library()
     if figure is None:
         from matplotlib import pyplot
 
@@ -91,6 +93,26 @@ def diagnosis_figure(diagnosis: Any, figure: Any = None, dark: bool | None = Non
     return figure_of(diagnosis_panels(diagnosis), figure, dark, svg=svg)
 
 
+def named(panels: Sequence[Panel], name: str) -> list[Panel]:
+    """The same panels, with a name before what their titles say."""
+    def draw(panel: Panel, axes: Any, style: Any) -> None:
+        panel.draw(axes, style)
+        title = axes.get_title(loc="left")
+        axes.set_title(f"{drawable([name], style)[0]}: {title}", loc="left", fontsize=10, color=style.ink,
+                       parse_math=False)
+
+    return [panel._replace(draw=functools.partial(draw, panel)) for panel in panels]
+
+
+def nothing(words: str) -> Panel:
+    """A panel that only says something."""
+    def draw(axes: Any, style: Any) -> None:
+        dress(axes, style, printable(words), "", "")
+        axes.set_axis_off()
+
+    return Panel(draw, 1.0)
+
+
 def as_svg(figure: Figure) -> str:
     """The figure as an <svg> element, to be put into a page or a file."""
     text = io.StringIO()
@@ -123,7 +145,7 @@ def _size(panels: Sequence[Panel]) -> tuple[float, float]:
     return _WIDTH, sum(panel.height for panel in panels)
 
 
-def _check_library() -> None:
+def check_library() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:

@@ -1,41 +1,147 @@
-"""What `check`, `stats` and `diagnose` write with ``--html`` and ``--plot``: pages, and pictures alone.
+"""What ``--html`` and ``--plot`` of `check`, `stats` and `diagnose` write: a page, and its pictures alone.
 
-Everything is gathered while the command runs, and written when it has ended. A page without matplotlib has tables alone.
+All is gathered while the command runs, and written when it has ended. Without matplotlib a page has its tables.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from fastfinite import _pictures, _stats_table
-from fastfinite._diagnosis import Diagnosis
-from fastfinite._page import Picture, Table, Words, page
+from fastfinite._diagnosis import Diagnosis, summed_up
+from fastfinite._page import MOST_ROWS, Picture, Table, Words, page
 from fastfinite._panel_style import Panel
-from fastfinite._report import COUNTS, ScanReport, place, plural
+from fastfinite._panels import bad_map_panel
+from fastfinite._report import KINDS, place, plural
 from fastfinite._statistics import ColumnStats
 from fastfinite._terminal import OutputError, shown
 
-# Pictures of a page, and panels of a picture: of more arrays, the first.
-MOST_PICTURES = 24
+if TYPE_CHECKING:
+    from fastfinite._check import Entry
+
+# Of more arrays the first have pictures.
+_MOST_PICTURES = 24
+_CAUSE = ("severity", "cause", "what", "why", "remedy")
+_PLACE = ("severity", "cause", "input", "column", "name", "count", "share", "first row")
 _STATES = ("clean", "findings", "failed")
 
 
-class Written(Protocol):
-    """The options of the files to write."""
+class Gathered:
+    """What a command has found so far.
 
-    html: str | None
-    plot: str | None
+    Parameters
+    ----------
+    options : Namespace
+        With the paths to write to, `html` and `plot`, or None.
+    """
 
-
-class Report:
-    """A page, and the panels of a picture, as they are gathered."""
-
-    def __init__(self, options: argparse.Namespace, title: str) -> None:
-        self._options, self._title = options, title
-        self._parts: list[Table | Words | tuple[str, list[Panel]]] = []
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._html, self._plot = options.html, options.plot
+        listed = ", ".join(map(shown, options.paths[:3])) + (", ..." if len(options.paths) > 3 else "")
+        self._title = f"fastfinite {options.command}: {listed}"
+        self._parts: list[Table | Words | Picture] = []
         self._panels: list[Panel] = []
-        if options.plot is not None:
-            _pictures.check_library()       # before the work, not after it
+        # What could not be scanned.
+        self._problems: list[str] = []
+        self._pictures = 0
+        self._without = ""
+        try:
+            _pictures.check_library()
+        except ImportError as error:
+            if self._plot is not None:      # before the work, not after it
+                raise OutputError(str(error)) from None
+            self._without = str(error)
+
+    def problem(self, text: str) -> None:
+        """Add something that could not be scanned."""
+        self._problems.append(text)
+
+    def add(self, *parts: Table | Words) -> None:
+        """Add tables and words."""
+        self._parts += parts
+
+    def draw(self, title: str, panels: Sequence[Panel]) -> None:
+        """Add a picture."""
+        self._pictures += bool(panels)
+        if not panels or self._without or self._pictures > _MOST_PICTURES:
+            return
+        self._panels += _pictures.named(panels, title)
+        if self._html is not None:
+            light, dark = (_pictures.as_svg(_pictures.figure_of(panels, dark=dark, svg=True)) for dark in (False, True))
+            self._parts.append(Picture(title, light, dark))
+
+    def diagnosis(self, name: str, found: Diagnosis) -> None:
+        """Add a diagnosis: what to do, then where it is, then what the columns are like."""
+        groups = found.groups()
+        rows = [(group[0].severity, group[0].code, summed_up(group), group[0].why, group[0].remedy) for group in groups]
+        self.add(Table(f"{name}: {found.found()}", _CAUSE, rows, str(found).partition("\n")[0]))
+        places = [(cause.severity, cause.code, cause.where, cause.column, cause.name, cause.count, cause.share,
+                   cause.first) for cause in found]
+        if places:
+            self.add(Table(f"{name}: where", _PLACE, places))
+        self.draw(name, _pictures.diagnosis_panels(found))
+        self._add_columns(name, found.stats)
+
+    def statistics(self, name: str, stats: ColumnStats) -> None:
+        """Add the statistics of the columns of an array or table."""
+        self._add_columns(name, stats)
+        self.draw(name, _pictures.stats_panels(stats))
+
+    def _add_columns(self, name: str, stats: ColumnStats) -> None:
+        rows, more = _stats_table.rows(stats, MOST_ROWS)
+        notes = [f"... and {plural(more, 'more column')}"] if more else []
+        notes += [f"not scanned: {', '.join(stats.not_scanned)}"] if stats.not_scanned else []
+        self.add(Table(f"{name}: columns", _stats_table.HEAD, rows, "; ".join(notes)))
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """Add what a check found."""
+        head = ("status", "file", "name", "values", "dtype", "shape", *KINDS.values(), "overflow", "first", "reason")
+        self.add(Table("arrays and columns", head, [_cells(entry) for entry in entries]))
+        for entry in entries:
+            if entry.bad_map:
+                whole = entry.kind == "column" or entry.name is None
+                name = shown(entry.file) if whole else f"{shown(entry.file)}: {entry.name}"
+                self.draw(name, [bad_map_panel(entry.bad_map)])
+
+    def write(self, verdict: str, code: int) -> None:
+        """Write the files."""
+        if self._plot is not None:
+            figure = _pictures.figure_of(self._panels or [_pictures.nothing(verdict)])
+            _written(self._plot, lambda: _pictures.save(figure, self._plot))
+        if self._html is None:
+            return
+        notes = [self._without] if self._without and self._pictures else []
+        if self._pictures > _MOST_PICTURES:
+            notes.append(f"{self._pictures - _MOST_PICTURES} more arrays have no picture here")
+        parts = [*self._parts]
+        parts += [Words("not scanned", self._problems)] if self._problems else []
+        parts += [Words("pictures", notes)] if notes else []
+        text = page(self._title, verdict, _STATES[code], parts)
+
+        def write() -> None:
+            with open(self._html, "w", encoding="utf-8") as file:
+                file.write(text)
+
+        _written(self._html, write)
+
+
+def _written(path: str, write: Any) -> None:
+    try:
+        write()
+    except OSError as error:
+        raise OutputError(f"{shown(path)}: {error.strerror or error}") from error
+
+
+def _cells(entry: Entry) -> tuple[object, ...]:
+    where: tuple[object, ...] = (entry.status, shown(entry.file), entry.name)
+    shape = None if entry.shape is None else " x ".join(map(str, entry.shape)) or "scalar"
+    if entry.scanned is None:
+        return (*where, None, entry.dtype, shape, *[None] * (len(KINDS) + 2), entry.reason)
+    report = entry.scanned.report
+    unit = "row" if entry.kind == "column" else "index"
+    first = report.first if report.first is not None else report.first_overflow
+    at = None if first is None else place(first, None, report.first_field, unit)
+    counts = (getattr(report, kind) or None for kind in (*KINDS, "overflow"))
+    return (*where, report.size, report.dtype, shape, *counts, at, entry.reason)

@@ -15,6 +15,7 @@ from fastfinite._accepted import Frame, Part, as_column
 from fastfinite._check import CLEAN, FAILED
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
+from fastfinite._report import plural
 from fastfinite._scan_files import TableNumbers
 from fastfinite._statistics import ColumnStats
 from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
@@ -38,10 +39,11 @@ def stats(options: argparse.Namespace) -> int:
     """Run ``fastfinite stats``."""
     sources, _ = _files.find(options.paths)
     bar = ProgressBar(options.progress, sum(source.size for source in sources))
-    code, lines = CLEAN, []
+    code, lines, tables = CLEAN, [], 0
     try:
         for source, item in bar.through(sources):
             for entry in _entries(source, item, bar):
+                tables += entry.stats is not None
                 if entry.status in ("error", "not scanned"):
                     code = FAILED
                 if options.json:
@@ -49,10 +51,14 @@ def stats(options: argparse.Namespace) -> int:
                 else:
                     bar.hide()
                     _print(entry)
+                if options.gathered is not None:
+                    _gather(options.gathered, entry)
     finally:
         bar.hide()
     if options.json:
         write_object("tables", lines, {"exit_code": code})
+    if options.gathered is not None:
+        options.gathered.write(f"{plural(tables, 'table')} in {plural(len(sources), 'file')}", code)
     return code
 
 
@@ -116,13 +122,27 @@ def _tabulated(shape: Index, parts: Any, names: list[str] | None) -> ColumnStats
 
 
 def _print(entry: Entry) -> None:
-    where = shown(entry.file) if entry.name is None else f"{shown(entry.file)}: {entry.name}"
     if entry.stats is None:
         flush_stdout()      # keeps the order where both streams go to one place
-        complain(f"{where}: {'' if entry.status == 'error' else 'not scanned: '}{entry.reason}")
+        complain(_problem_text(entry))
         return
-    for line in f"{where}: {entry.stats}".splitlines():
+    for line in f"{_where(entry)}: {entry.stats}".splitlines():
         write(printable(line))
+
+
+def _where(entry: Entry) -> str:
+    return shown(entry.file) if entry.name is None else f"{shown(entry.file)}: {entry.name}"
+
+
+def _problem_text(entry: Entry) -> str:
+    return f"{_where(entry)}: {'' if entry.status == 'error' else 'not scanned: '}{entry.reason}"
+
+
+def _gather(gathered: Any, entry: Entry) -> None:
+    if entry.stats is None:
+        gathered.problem(_problem_text(entry))
+    else:
+        gathered.statistics(_where(entry), entry.stats)
 
 
 def _json_entry(entry: Entry) -> dict[str, Any]:

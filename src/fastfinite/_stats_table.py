@@ -17,40 +17,42 @@ _MOST_ROWS = 30
 _LONGEST_NAME = 32
 # Within so much of being constant, a column is flagged: some 10 times the resolution of float32.
 NEAR = 1e-6
-_HEAD = ("column", "count", "nan", "inf", "min", "max", "mean", "std", "flags")
+HEAD = ("column", "count", "nan", "inf", "min", "max", "mean", "std", "flags")
 
 
-def _rows(stats: ColumnStats) -> tuple[list[tuple[str, ...]], int]:
-    """The cells of the rows to show, and how many columns were left out."""
+def rows(stats: ColumnStats, most: int) -> tuple[list[tuple[Any, ...]], int]:
+    """The values of the rows to show, as `HEAD` names them, and how many columns were left out."""
     columns = len(stats)
     flat = {
         name: np.atleast_1d(np.asarray(getattr(stats, name))).ravel()
         for name in ("count", "nan", "posinf", "neginf", "min", "max", "mean", "std", "constant")
     }
-    near = np.atleast_1d(stats.near_constant(NEAR)).ravel()
     infinite = flat["posinf"] + flat["neginf"]
-    weight = 8 * (infinite > 0) + 4 * flat["constant"] + 2 * (flat["nan"] > 0) + near + 4 * (flat["count"] == 0)
+    flags = {
+        "empty": flat["count"] == 0,
+        "constant": flat["constant"],
+        "near constant": np.atleast_1d(stats.near_constant(NEAR)).ravel(),
+        "nan": flat["nan"] > 0,
+        "inf": infinite > 0,
+    }
     order = np.arange(columns)
-    if columns > _MOST_ROWS:
-        order = np.argsort(-weight, kind="stable")[:_MOST_ROWS]
-    rows = []
-    for i in order:
-        flags = [
-            word
-            for word, on in (
-                ("empty", flat["count"][i] == 0),
-                ("constant", flat["constant"][i]),
-                ("near constant", near[i]),
-                ("nan", flat["nan"][i] > 0),
-                ("inf", infinite[i] > 0),
-            )
-            if on
-        ]
-        digits = _digits(flat["min"][i], flat["max"][i])
-        numbers = [_number(flat[name][i], digits) for name in ("min", "max", "mean")] + [_number(flat["std"][i], 6)]
-        counts = [str(flat["count"][i]), str(flat["nan"][i]), str(infinite[i])]
-        rows.append((label_of(stats, int(i)), *counts, *numbers, ", ".join(flags)))
-    return rows, columns - len(order)
+    if columns > most:
+        weights = {"empty": 4, "constant": 4, "near constant": 1, "nan": 2, "inf": 8}
+        order = np.argsort(-sum(weights[word] * on for word, on in flags.items()), kind="stable")[:most]
+    found = [
+        (label_of(stats, i), int(flat["count"][i]), int(flat["nan"][i]), int(infinite[i]),
+         *(float(flat[name][i]) for name in ("min", "max", "mean", "std")),
+         ", ".join(word for word, on in flags.items() if on[i]))
+        for i in map(int, order)
+    ]
+    return found, columns - len(order)
+
+
+def _cells(row: tuple[Any, ...]) -> tuple[str, ...]:
+    name, count, nan, inf, low, high, mean, std, flags = row
+    digits = _digits(low, high)
+    numbers = [_number(value, digits) for value in (low, high, mean)]
+    return name, str(count), str(nan), str(inf), *numbers, _number(std, 6), flags
 
 
 def label_of(stats: ColumnStats, column: int) -> str:
@@ -84,11 +86,12 @@ def _left_out(stats: ColumnStats, more: int) -> list[str]:
 
 def text(stats: ColumnStats) -> str:
     """The table in plain text."""
-    rows, more = _rows(stats)
-    widths = [max(len(row[i]) for row in [_HEAD, *rows]) for i in range(len(_HEAD))]
+    found, more = rows(stats, _MOST_ROWS)
+    table = [HEAD, *map(_cells, found)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(HEAD))]
     lines = [_heading(stats)]
-    for row in [_HEAD, *rows] if rows else []:
-        cells = [cell.ljust(width) if i in (0, len(_HEAD) - 1) else cell.rjust(width)
+    for row in table if found else []:
+        cells = [cell.ljust(width) if i in (0, len(HEAD) - 1) else cell.rjust(width)
                  for i, (cell, width) in enumerate(zip(row, widths))]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines + _left_out(stats, more))
@@ -96,10 +99,10 @@ def text(stats: ColumnStats) -> str:
 
 def html(stats: ColumnStats) -> str:
     """The table in HTML; names are escaped."""
-    rows, more = _rows(stats)
-    head = "".join(f"<th>{cell}</th>" for cell in _HEAD)
+    found, more = rows(stats, _MOST_ROWS)
+    head = "".join(f"<th>{cell}</th>" for cell in HEAD)
     body = "".join(
-        "<tr>" + "".join(f"<td>{in_html(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{in_html(cell)}</td>" for cell in row) + "</tr>" for row in map(_cells, found)
     )
     foot = "".join(f"<p>{in_html(line)}</p>" for line in _left_out(stats, more))
     return (f"<table><caption>{_heading(stats)}</caption><thead><tr>{head}</tr></thead>"
