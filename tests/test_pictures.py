@@ -325,6 +325,7 @@ def test_one_among_many_has_a_bar():
     for most, scale in ((99, "linear"), (1000, "log")):
         axes = drawn(draw_saturation, Histogram(np.array([0.0, 1, 2]), np.array([most, 1]), (1.0,), "margin", 0.1))
         assert axes.get_yscale() == scale and axes.get_ylim()[0] < 1
+    assert "1,000" in labels(axes.yaxis)
 
 
 @pytest.mark.parametrize(("share", "text"), [(0, "0%"), (1e-9, "less than 0.01%"), (0.0012, "0.12%"), (0.5, "50%"),
