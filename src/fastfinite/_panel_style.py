@@ -41,9 +41,9 @@ class Style(NamedTuple):
 
 
 LIGHT = Style("#ffffff", "#1b1f24", "#848b94", "#0072b2", "#a8447f", "#00805c", "#0072b2", "#c65300", "#946200",
-                ("#dd7a00", "#b53f00", "#4a0d00"))
+              ("#dd7a00", "#b53f00", "#4a0d00"))
 DARK = Style("#16181d", "#e6e8eb", "#7d858f", "#56b4e9", "#df8dbb", "#1fbf92", "#56b4e9", "#ec7530", "#e6b33c",
-               ("#c2560a", "#f0a020", "#fff7c2"))
+             ("#c2560a", "#f0a020", "#fff7c2"))
 
 
 class Panel(NamedTuple):
@@ -66,10 +66,11 @@ def dress(axes: Axes, style: Style, title: str, across: str, down: str, pad: flo
 
 
 def number_axis(axis: Axis) -> None:
-    """Ticks at whole numbers, written in full."""
+    """Ticks at whole numbers, written in full; on a logarithmic axis at its powers."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    if axis.get_scale() == "linear":
+        axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value == round(value) else ""))
 
 
@@ -121,7 +122,7 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 else noun + 's'}"
 
 
-def legend(axes: Axes, style: Style, away: float = 0.0, **more: Any) -> None:
+def legend(axes: Axes, style: Style, away: float = 0.0) -> None:
     """The legend, to the right of the axes by some points."""
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0.8 + away / 8, fontsize=8, frameon=False,
-                labelcolor=style.ink, **more)
+                labelcolor=style.ink)

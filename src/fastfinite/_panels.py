@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fastfinite._bad_map import BadMap
     from fastfinite._saturation import Histogram
 
-# Smaller cells than those of so many would be hard to see.
+# More rows and columns of cells than these would be hard to see.
 _MOST_CELLS = (64, 128)
 # Up to so many cells with something in them are ringed.
 _RINGED = 8
@@ -145,13 +145,13 @@ def draw_saturation(axes: Axes, histogram: Histogram, style: Style) -> None:
     low, high = min(edges[0], limits[0] * 1.15 if limits[0] < 0 else 0), max(edges[-1], limits[-1] * 1.15)
     axes.set_xlim(low, high)
     present = counts[counts > 0]
-    # Few among many have to be seen, and many among many to be compared.
+    # One among many has to be seen.
     if present.max() > 100 * present.min():
         axes.set_yscale("log")
         axes.set_ylim(0.5, present.max() * 2)
     else:
         axes.set_ylim(0, present.max() * 1.05)
-        number_axis(axes.yaxis)
+    number_axis(axes.yaxis)
     axes.stairs(counts, edges, fill=True, color=style.line, baseline=axes.get_ylim()[0])
     for limit in limits:
         axes.axvspan(limit, high if limit > 0 else low, facecolor="none", edgecolor=style.constant, alpha=0.5,

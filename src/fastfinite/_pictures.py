@@ -133,11 +133,17 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 def _write(figure: Figure, file: Any, kind: str) -> None:
     import matplotlib
 
-    settings = {"svg.hashsalt": "fastfinite", "svg.fonttype": "none", "svg.id": None, "savefig.bbox": "standard"}
+    settings = {"svg.hashsalt": "fastfinite", "svg.fonttype": "none", "savefig.bbox": "standard"}
     metadata: dict[str, Any] = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         if kind == "svg":       # of fonts that measure the text, and do not draw it
             warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        # The solver of the layout leaves the last bits of places to chance, and what is written depends on them.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            left, bottom, width, height = axes.get_position().bounds
+            axes.set_position((round(left, 5), round(bottom, 5), round(width, 5), round(height, 5)))
         figure.savefig(file, format=kind, dpi=144, metadata=metadata, facecolor=figure.get_facecolor())
 
 
