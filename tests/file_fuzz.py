@@ -79,7 +79,7 @@ def _check(name):
     if err.getvalue():
         return [f"on stderr: {err.getvalue()[-2000:]}"]
     entries = json.loads(out.getvalue())["arrays"]
-    faults = []
+    faults = _diagnose(name, failed=all(entry["status"] == "error" for entry in entries))
     for entry in entries:
         if entry["status"] in ("error", "not scanned") and (code != 2 or not entry["reason"]):
             faults.append(f"exit code {code} for {entry}")
@@ -87,6 +87,22 @@ def _check(name):
             faults.append(f"not a clear reason: {entry['reason'][:300]}")
     if not entries:
         faults.append(f"exit code {code}, and nothing was said")
+    return faults
+
+
+def _diagnose(name, failed):
+    """What is wrong with the way it is diagnosed; `failed` says whether nothing of it can be read."""
+    from fastfinite._cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    faulthandler.dump_traceback_later(_SECONDS, exit=True)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["diagnose", "--json", name])
+    faulthandler.cancel_dump_traceback_later()
+    faults = [f"diagnose: not a clear reason: {line[:300]}" for line in err.getvalue().splitlines()
+              if not line.startswith("fastfinite: ") or len(line) > 2000]
+    if code not in (0, 1, 2) or (failed and code != 2) or (code == 2) != bool(err.getvalue()):
+        faults.append(f"diagnose: exit code {code} with {err.getvalue()[:300]!r}")
     return faults
 
 

@@ -201,7 +201,7 @@ def test_columns_of_tables_are_mapped_by_position_but_for_those_that_are_not_sca
     with open("x.csv", "w", encoding="utf-8") as file:
         file.write("a,s,bad,b\n" + "".join(lines))
     found = map_of_table("x.csv")
-    assert found.names == ["a", "s", "bad", "b"] and found.shape == (900, 4)
+    assert found.names == ["a", "s (not scanned)", "bad (not scanned)", "b"] and found.shape == (900, 4)
     np.testing.assert_array_equal(found.counts[:, [0, 3]], expected(~np.isfinite(x)))
     assert not found.counts[:, [1, 2]].any()
 
@@ -279,7 +279,7 @@ def test_the_map_of_a_table_follows_its_columns(capsys, monkeypatch):
         "x.csv: b (2 float64) has 1 non-finite value: 1 nan; first nan at row 0",
         "0 │ █ │",
         "1 │   │",
-        "   a to text",
+        "   a to text (not scanned)",
         "   one cell: 1 row x 1 column; ░ some bad, █ all",
     ]
 

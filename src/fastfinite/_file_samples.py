@@ -175,7 +175,9 @@ def _samples_of_table(
                 if part[1][1] in wanted:
                     yield part
 
-    return Samples((numbers.rows, len(names)), names, stats, np.array(kept, np.intp), again), labels
+    told = [name if i in kept else f"{name} ({'labels' if i == label else 'not scanned'})"
+            for i, name in enumerate(names)]
+    return Samples((numbers.rows, len(names)), told, stats, np.array(kept, np.intp), again), labels
 
 
 def _position(names: Sequence[str], target: str) -> int:

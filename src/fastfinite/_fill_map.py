@@ -92,9 +92,11 @@ class TableMap:
 
     def joined(self, rows: int) -> BadMap:
         """The map of all columns that were scanned, once all of so many rows have been read."""
-        whole = BadMap(len(self._table.columns), [column.name for column in self._table.columns])
-        whole.reach(rows)
         left_out = self._table.left_out()
+        names = [f"{column.name} (not scanned)" if i in left_out else column.name
+                 for i, column in enumerate(self._table.columns)]
+        whole = BadMap(len(names), names)
+        whole.reach(rows)
         for position, column in self._columns.items():
             if position not in left_out:
                 column.reach(rows)      # and so the bins are the same

@@ -27,7 +27,7 @@ class Samples:
         As it is told.
     rows : int
     names : sequence of str or None
-        Of all columns.
+        Of all columns, as pictures have them.
     stats : ColumnStats
         Of the columns that hold numbers.
     positions : ndarray of int
@@ -72,7 +72,8 @@ def samples_of(opened: Input) -> Samples:
     if isinstance(opened, Frame):
         kept = np.delete(np.arange(len(opened.names)), opened.unscanned)
         frame = opened
-        return Samples(shape, opened.names, stats_of(opened), kept, lambda columns: frame.parts())
+        told = [f"{name} (not scanned)" if i in opened.unscanned else name for i, name in enumerate(opened.names)]
+        return Samples(shape, told, stats_of(opened), kept, lambda columns: frame.parts())
     if isinstance(opened, Accepted):
         wide = (shape[0], math.prod(shape[1:]))
         mask = None if opened.mask is None else opened.mask.reshape(wide)
