@@ -86,7 +86,7 @@ def _not_finite(findings: Findings) -> Finder:
          "find out what made it (a division by 0, an overflow); fastfinite.safe_divide does not make it"),
     )
     # Of a column where all are bad, the first is known.
-    seen = [Occurrences(np.flatnonzero((counts > 0) & (counts < findings.rows)), test)
+    seen = [Occurrences(np.flatnonzero((counts > 0) & (counts < findings.rows)), test, of_bad=True)
             for _, counts, test, _, _ in kinds]
     every = np.flatnonzero(stats.nan + stats.posinf + stats.neginf)
     yield [*seen, Places(every, findings.samples.bad_map, findings.samples.positions)]

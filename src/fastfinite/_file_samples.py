@@ -16,7 +16,7 @@ from fastfinite._labels import Labels
 from fastfinite._progress import ProgressBar
 from fastfinite._samples import Samples
 from fastfinite._scan_files import TableNumbers
-from fastfinite._second_look import chunks
+from fastfinite._second_look import as_floats, chunks
 from fastfinite._statistics import ColumnStats
 
 Advance = Callable[[float], None]
@@ -197,7 +197,7 @@ def listed(names: Sequence[str]) -> str:
 def _add_column(labels: Labels, part: Part) -> None:
     position = np.array([part[1][1]])
     for chunk in chunks([part], position, position):
-        labels.add(chunk.floats[:, 0], chunk.row)
+        labels.add(as_floats(chunk.values)[:, 0], chunk.row)
 
 
 # ------------------------------------------------------------------------------------------------ labels
@@ -222,7 +222,7 @@ def labels_of_file(item: FileItem) -> Labels:
     if labels.are_numbers:
         for part in _whole_rows(item, shape):
             for chunk in chunks([part], np.arange(part[0].shape[1]), np.arange(part[0].shape[1])):
-                labels.add(chunk.floats.reshape(len(chunk.floats), *shape[1:]), chunk.row)
+                labels.add(as_floats(chunk.values).reshape(-1, *shape[1:]), chunk.row)
     return labels
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from fastfinite import _formats
 from fastfinite._accepted import Accepted, Array, Part
 from fastfinite._bad_map import BadMap
+from fastfinite._core import all_finite
 
 # Values of a chunk, 2 MB as float64; and rows, however wide they are.
 _CHUNK = 1 << 18
@@ -46,9 +47,17 @@ class Chunk:
         self.values, self.left_out, self.row, self.columns = values, left_out, row, columns
 
     @functools.cached_property
-    def floats(self) -> Array:
-        """The values as float64, None and other missing values as nan."""
-        return as_floats(self.values)
+    def is_finite(self) -> bool:
+        """Whether the kernels, which are much faster than what is asked here, find all values finite."""
+        return self.values.dtype.kind != "O" and all_finite(self.values)
+
+    def floats(self, columns: Array) -> Array:
+        """Some columns as float64, None and other missing values as nan."""
+        return as_floats(self.values[:, columns])
+
+    def present(self, columns: Array, test: Array) -> Array:
+        """The cells of a test that are not masked."""
+        return test if self.left_out is None else np.asarray(test & ~self.left_out[:, columns])
 
 
 def as_floats(values: Array) -> Array:
@@ -86,7 +95,9 @@ def _chunk(accepted: Accepted, part: Any, row: int, columns: Array) -> Chunk:
 
 
 class Question:
-    """Something that is asked of some columns."""
+    """Something that is asked of some columns; with `of_bad` only where something is not finite."""
+
+    of_bad = False
 
     def __init__(self, columns: Iterable[int]) -> None:
         self.columns = np.asarray(list(columns), np.intp)
@@ -95,6 +106,8 @@ class Question:
 
     def take(self, chunk: Chunk) -> None:
         """Look at what a chunk has of the columns."""
+        if self.of_bad and chunk.is_finite:
+            return
         if chunk.columns is not self._before[0]:
             _, *places = np.intersect1d(self.columns, chunk.columns, assume_unique=True, return_indices=True)
             self._before = (chunk.columns, places[0], places[1])
@@ -110,16 +123,14 @@ class Question:
 class Occurrences(Question):
     """How often a test holds in each column, and in which row first."""
 
-    def __init__(self, columns: Iterable[int], test: Callable[[Array], Array]) -> None:
+    def __init__(self, columns: Iterable[int], test: Callable[[Array], Array], of_bad: bool = False) -> None:
         super().__init__(columns)
-        self._test = test
+        self._test, self.of_bad = test, of_bad
         self.count = np.zeros(len(self.columns), np.int64)
         self.first = np.full(len(self.columns), _NEVER)
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        found = self._test(chunk.floats[:, there])
-        if chunk.left_out is not None:
-            found &= ~chunk.left_out[:, there]
+        found = chunk.present(there, self._test(chunk.floats(there)))
         self.count[own] += found.sum(axis=0)
         hit = found.any(axis=0)
         first = chunk.row + found.argmax(axis=0)
@@ -140,10 +151,8 @@ class Sentinels(Question):
         self.found: list[dict[float, tuple[int, int]]] = [{} for _ in range(number)]
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        values = chunk.floats[:, there]
-        present = np.isfinite(values)
-        if chunk.left_out is not None:
-            present &= ~chunk.left_out[:, there]
+        values = chunk.floats(there)
+        present = chunk.present(there, np.isfinite(values))
         known = self._known(values) & present
         others = present & ~known
         self.others[own] += others.sum(axis=0)
@@ -195,11 +204,10 @@ class LostDigits(Question):
 
     def _integers(self, chunk: Chunk, column: int) -> tuple[Array, Array | None]:
         """Rows and values of what is present and finite; no values where one has a fraction."""
-        values, floats = chunk.values[:, column], chunk.floats[:, column]
-        kept = np.isfinite(floats)
-        if chunk.left_out is not None:
-            kept &= ~chunk.left_out[:, column]
-        rows = np.flatnonzero(kept)
+        place = np.array([column])
+        values, floats = chunk.values[:, column], chunk.floats(place)
+        rows = np.flatnonzero(chunk.present(place, np.isfinite(floats)))
+        floats = floats[:, 0]
         values, floats = values[rows], floats[rows]
         if values.dtype.kind in "iu":
             return rows, values
@@ -250,11 +258,21 @@ class EmptyRows(Question):
             self._bits[-1] = 256 - (1 << 8 - rows % 8)
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        full = np.asarray(~np.isnan(chunk.floats[:, there]).all(axis=1))
-        low = chunk.row // 8
-        high = -(-(chunk.row + len(full)) // 8)
-        before, after = chunk.row - 8 * low, 8 * high - chunk.row - len(full)
-        self._bits[low:high] &= ~np.packbits(np.pad(full, (before, after)))
+        low, number = chunk.row // 8, chunk.values.shape[0]
+        bits = self._bits[low : -(-(chunk.row + number) // 8)]
+        flags = np.unpackbits(bits)
+        mine = flags[chunk.row - 8 * low :][:number]
+        rows = np.flatnonzero(mine & (not chunk.is_finite))
+        for column in there:
+            if not len(rows):
+                break
+            nan = np.isnan(as_floats(chunk.values[rows, column]))
+            if chunk.left_out is not None:
+                nan &= ~chunk.left_out[rows, column]
+            rows = rows[nan]
+        mine[:] = 0
+        mine[rows] = 1
+        bits[:] = np.packbits(flags)
 
     @property
     def count(self) -> int:
@@ -270,15 +288,14 @@ class EmptyRows(Question):
 class Places(Question):
     """Fills a map of the values that are not finite, of columns that have these places in it."""
 
+    of_bad = True
+
     def __init__(self, columns: Iterable[int], bad_map: BadMap, positions: Array) -> None:
         super().__init__(columns)
         self._map, self._positions = bad_map, positions
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        good = np.isfinite(chunk.floats[:, there])
-        if chunk.left_out is not None:
-            good |= chunk.left_out[:, there]
+        bad = chunk.present(there, ~np.isfinite(chunk.floats(there)))
         places = self._positions[chunk.columns[there]]
         for start, stop in self._map.split(chunk.row, chunk.row + chunk.values.shape[0]):
-            rows = slice(start - chunk.row, stop - chunk.row)
-            self._map.add(stop - start - good[rows].sum(axis=0), start, places)
+            self._map.add(bad[start - chunk.row : stop - chunk.row].sum(axis=0), start, places)
