@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastfinite import _formats, _frames, _sparse, _tensors
-from fastfinite._accepted import Accepted, Frame, Input, Remote, Sparse, is_of, of_array
+from fastfinite._accepted import Accepted, Chunked, Frame, Input, Remote, Sparse, is_of, of_array
 
 # How objects of each type are opened; None for those that NumPy takes itself.
 _openers: dict[type, Callable[[Any], Input] | None] = {}
@@ -37,8 +37,8 @@ def accept(x: object, dtype: object = None) -> Input:
 
 def as_array(opened: Input) -> Accepted:
     """What was accepted as one dense array that is here, if need be by a copy."""
-    if isinstance(opened, Remote):
-        opened = opened.fetch()
+    if isinstance(opened, (Remote, Chunked)):
+        return as_array(opened.fetch())
     if isinstance(opened, Sparse):
         raise TypeError("x is sparse and would not stay so: pass a dense copy (toarray(), to_dense())")
     return _dense(opened) if isinstance(opened, Frame) else opened
@@ -62,6 +62,13 @@ def _dense(frame: Frame) -> Accepted:
     return accepted._replace(mask=missing, nulls=True) if missing.any() else accepted
 
 
+def _open_dask(x: Any) -> Input:
+    # Imported when there is something of dask: it is not quick to load.
+    from fastfinite._dask import DaskInput
+
+    return DaskInput(x)
+
+
 def opener_of(kind: type) -> Callable[[Any], Input] | None:
     """The function that opens objects of a type of another library; None for NumPy's and all else."""
     try:
@@ -83,6 +90,9 @@ def _find_opener(kind: type) -> Callable[[Any], Input] | None:
         return _sparse.open_scipy
     if is_of(kind, "xarray", "DataArray", "Variable"):
         return lambda x: accept(x.data)
+    if is_of(kind, "dask.array", "Array") or is_of(kind, "dask.dataframe", "DataFrame", "Series", "Index") or is_of(
+            kind, "dask.bag", "Bag"):
+        return _open_dask
     if _frames.is_frame(kind):
         return _frames.open_frame
     if _tensors.speaks_dlpack(kind):

@@ -21,6 +21,8 @@ from fastfinite._formats import Format
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fastfinite._report import ScanReport
+
 Array: TypeAlias = "NDArray[Any]"
 
 
@@ -157,7 +159,44 @@ class Remote:
         self.shape, self.label, self.ask, self.fetch = shape, label, ask, fetch
 
 
-Input: TypeAlias = "Accepted | Frame | Sparse | Remote"
+class Chunked:
+    """An array or table that an engine holds in chunks, and answers for itself.
+
+    Attributes
+    ----------
+    shape : tuple
+        Lengths that are not known are nan.
+    label : str
+    names : tuple of str or None
+        Of the columns of a table.
+    """
+
+    shape: tuple[Any, ...]
+    label: str
+    names: tuple[str, ...] | None
+
+    def ask(self, question: int) -> bool:
+        """Whether it holds a value of the kind that is asked for (see `_tally`)."""
+        raise NotImplementedError
+
+    def report(self, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
+        """Counts and places, as `_inputs.report` gives them."""
+        raise NotImplementedError
+
+    def indices(self, question: int, limit: int | None) -> Array:
+        """Indices of the values of the kind that is asked for."""
+        raise NotImplementedError
+
+    def table(self, axes: tuple[int, ...]) -> Any:
+        """The table of sums along some axes: `table`, the lengths `extent`, the `names`, and what is `unscanned`."""
+        raise NotImplementedError
+
+    def fetch(self) -> Input:
+        """Bring it here."""
+        raise NotImplementedError
+
+
+Input: TypeAlias = "Accepted | Frame | Sparse | Remote | Chunked"
 
 
 def is_of(cls: type, module: str, *names: str) -> bool:

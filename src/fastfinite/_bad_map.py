@@ -7,7 +7,8 @@ start. (c) Values come as counts by column of rows that lie in one bin: `split` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,24 @@ class BadMap:
         """Add counts of these columns, all of rows in the bin of `row`."""
         np.add.at(self._grid[row // self.rows_per_bin], columns // self.columns_per_bin, counts)
 
+    def join(self, other: BadMap) -> None:
+        """Add the counts of other rows or columns of the same whole."""
+        rows = max(self.shape[0], other.shape[0])
+        self.reach(rows)
+        other.reach(rows)
+        self._grid += other._grid
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A part of the whole has counts in a few bins of rows, and travels with these alone.
+        used = np.flatnonzero(self._grid.any(axis=1))
+        return {**self.__dict__, "_grid": (used, self._grid[used])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        used, counts = state.pop("_grid")
+        self.__dict__.update(state)
+        self._grid = np.zeros((MOST_ROWS, counts.shape[1]), np.int64)
+        self._grid[used] = counts
+
     @property
     def counts(self) -> Array:
         """The grid, (bins of rows, bins of columns)."""
@@ -76,6 +95,11 @@ class BadMap:
 
     def __bool__(self) -> bool:
         return bool(self._grid.any())
+
+
+def told_names(names: Sequence[str], unscanned: Collection[int]) -> list[str]:
+    """The names of all columns, as pictures have them."""
+    return [f"{name} (not scanned)" if i in unscanned else name for i, name in enumerate(names)]
 
 
 def _extents(n: int, step: int) -> Array:

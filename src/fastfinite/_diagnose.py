@@ -11,7 +11,7 @@ import numpy as np
 
 from fastfinite import _formats
 from fastfinite._accept import accept, as_array
-from fastfinite._accepted import Array, Frame
+from fastfinite._accepted import Array, Chunked, Frame
 from fastfinite._causes_data import causes_in_data
 from fastfinite._causes_labels import (
     causes_in_labels,
@@ -28,7 +28,7 @@ from fastfinite._labels import Labels, labels_of
 from fastfinite._report import plural
 from fastfinite._samples import Samples, samples_of
 from fastfinite._saturation import saturation, saturation_of_probabilities
-from fastfinite._second_look import as_floats
+from fastfinite._second_look import as_floats, numbers_of
 
 Result = TypeVar("Result")
 
@@ -113,8 +113,10 @@ def diagnose(
         samples = _samples(X)
         if columns is not None:
             samples.name_columns(columns)
-        if isinstance(y, (str, os.PathLike)) and y_pred is None and logits is None:
-            return diagnosis_of(samples, target, facts=_from_file(y, "y", labels_of_file))
+        if y_pred is None and logits is None:
+            facts = _streamed_labels(y)
+            if facts is not None:
+                return diagnosis_of(samples, target, facts=facts)
         labels, probabilities, scores = (None if values is None else _numbers(values, name)
                                          for name, values in (("y", y), ("y_pred", y_pred), ("logits", logits)))
         return diagnosis_of(samples, target, labels, y_pred=probabilities, logits=scores)
@@ -152,6 +154,19 @@ def diagnosis_of(
     return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map, shown)
 
 
+def _streamed_labels(y: Any) -> Labels | None:
+    """The facts of labels that are not in memory; None of those that are."""
+    if isinstance(y, (str, os.PathLike)):
+        return _from_file(y, "y", labels_of_file)
+    opened = accept(y) if hasattr(type(y), "__dask_graph__") else None
+    if not isinstance(opened, Chunked):
+        return None
+    # It has come from there.
+    from fastfinite._dask_samples import labels_of_collection
+
+    return labels_of_collection(opened)
+
+
 def _from_file(path: Any, name: str, read: Callable[[FileItem], Result]) -> Result:
     """What is read from a file, of which an argument is the path."""
     text = os.fsdecode(path)
@@ -183,12 +198,7 @@ def _numbers(x: Any, name: str) -> Array:
         if values.ndim == 0 or (values.dtype.kind not in "biuf" and name != "y"):
             raise TypeError(str(error).replace("x must", f"{name} must", 1)) from None
     else:
-        values = accepted.array
-        if accepted.is_raw and accepted.format is not None:
-            values = _formats.values_of_bits(values, accepted.format)
-        if accepted.mask is not None and values.dtype.kind in "biuf":
-            values = as_floats(values)
-            values[accepted.mask] = np.nan
+        values = numbers_of(accepted)
     if values.dtype.kind == "O" and not any(isinstance(value, (str, bytes)) for value in values.flat):
         with contextlib.suppress(TypeError, ValueError):
             values = as_floats(values)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from fastfinite import _files, _inputs, _scan_files
-from fastfinite._accepted import Accepted, Array, Frame, Part
+from fastfinite._accepted import Array, Frame, Part
+from fastfinite._bad_map import told_names
 from fastfinite._files import FileArray, FileTable, Index, NotScanned, Problem, Source, Unreadable
 from fastfinite._labels import Labels
 from fastfinite._progress import ProgressBar
-from fastfinite._samples import Samples
+from fastfinite._samples import Samples, flattened
 from fastfinite._scan_files import TableNumbers
 from fastfinite._second_look import as_floats, chunks
 from fastfinite._statistics import ColumnStats
@@ -123,22 +124,6 @@ def _stats(shape: Index, parts: Callable[[], Iterator[Part]], names: list[str] |
     return ColumnStats._of_table(_inputs.tabulated(frame, (0,)), shape[1:], names)
 
 
-def flattened(accepted: Accepted, origin: Index, shape: Index) -> Iterator[Part]:
-    """A block of an array as parts of a table, all axes but the first its columns."""
-    extent = accepted.shape
-    # The last axes, as far as the block has them whole, are neighbours in one row, and so is the axis before them.
-    run = len(shape) - 1
-    while run > 1 and extent[run] == shape[run]:
-        run -= 1
-    for index in np.ndindex(extent[1:run]):
-        place = (*(start + i for start, i in zip(origin[1:], index)), *origin[max(1, run):])
-        column = int(np.ravel_multi_index(place, shape[1:])) if place else 0
-        part = (slice(None), *index)
-        width = math.prod(extent[max(1, run):])
-        mask = None if accepted.mask is None else accepted.mask[part].reshape(extent[0], width)
-        yield accepted._replace(array=accepted.array[part].reshape(extent[0], width), mask=mask), (origin[0], column)
-
-
 def _samples_of_table(
     item: FileItem, names: list[str], target: str | None, problems: Callable[[Problem], None]
 ) -> tuple[Samples, Labels | None]:
@@ -175,8 +160,9 @@ def _samples_of_table(
                 if part[1][1] in wanted:
                     yield part
 
-    told = [name if i in kept else f"{name} ({'labels' if i == label else 'not scanned'})"
-            for i, name in enumerate(names)]
+    told = told_names(names, left_out)
+    if label is not None:
+        told[label] += " (labels)"
     return Samples((numbers.rows, len(names)), told, stats, np.array(kept, np.intp), again), labels
 
 

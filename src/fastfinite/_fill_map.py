@@ -14,7 +14,7 @@ import numpy as np
 
 from fastfinite import _inputs
 from fastfinite._accepted import Accepted, Array, fields_of, of_array
-from fastfinite._bad_map import BadMap
+from fastfinite._bad_map import BadMap, told_names
 from fastfinite._files import FileArray, FileTable, Index, TableBlock, Values
 from fastfinite._formats import Format
 from fastfinite._scan_files import by_columns
@@ -93,8 +93,7 @@ class TableMap:
     def joined(self, rows: int) -> BadMap:
         """The map of all columns that were scanned, once all of so many rows have been read."""
         left_out = self._table.left_out()
-        names = [f"{column.name} (not scanned)" if i in left_out else column.name
-                 for i, column in enumerate(self._table.columns)]
+        names = told_names([column.name for column in self._table.columns], left_out)
         whole = BadMap(len(names), names)
         whole.reach(rows)
         for position, column in self._columns.items():

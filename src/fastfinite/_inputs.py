@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastfinite import _columns, _slow, _tally
-from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
+from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse
 from fastfinite._formats import NAN_ONLY, NON_FINITE, Format
 from fastfinite._report import COUNTS, ScanReport
 from fastfinite._tabulate import Floats, tabulate
@@ -53,6 +53,8 @@ def report(x: Input, target: Format | None, axis: int | None, allow_nan: bool = 
         return _report_frame(x, target, axis, allow_nan)
     if isinstance(x, Sparse):
         return _report_sparse(x, target, axis, allow_nan)
+    if isinstance(x, Chunked):
+        return x.report(target, axis, allow_nan)
     # Whether finite values fit another format is found out here.
     if target is None and not x.ask(NON_FINITE):
         return _empty(x, target, axis, math.prod(x.shape))
@@ -134,6 +136,8 @@ def indices(x: Input, question: int, limit: int | None) -> NDArray[np.intp]:
         if not x.ask(NAN_ONLY if question == _tally.MISSING else question):
             return np.empty((0, len(x.shape)), np.intp)
         return indices(x.fetch(), question, limit)
+    if isinstance(x, Chunked):
+        return x.indices(question, limit)
     if isinstance(x, Accepted):
         return _unraveled(x, question, limit)
     if isinstance(x, Sparse):
@@ -168,6 +172,8 @@ def nan_report(x: Input) -> ScanReport:
 
 def names_of(x: Input) -> tuple[str, ...] | None:
     """The names of the columns of a data frame."""
+    if isinstance(x, Chunked):
+        return x.names
     return tuple(x.names) if isinstance(x, Frame) and len(x.shape) == 2 else None
 
 
@@ -192,7 +198,7 @@ def as_row(x: Input) -> Input:
     """The input as the only row of something larger."""
     if isinstance(x, Accepted):
         return x._replace(array=x.array[np.newaxis], mask=_row(x.mask))
-    if isinstance(x, Remote):
+    if isinstance(x, (Remote, Chunked)):
         return as_row(x.fetch())
     shape = (1, *x.shape)
     if isinstance(x, Sparse):
@@ -216,7 +222,7 @@ def tabulated(x: Input, axes: tuple[int, ...]) -> Floats:
     """The table of sums of the columns that are left when `axes` are reduced."""
     if isinstance(x, Accepted):
         return tabulate(x, axes)
-    if isinstance(x, Remote):
+    if isinstance(x, (Remote, Chunked)):
         return tabulated(x.fetch(), axes)
     others = tuple(i for i in range(len(x.shape)) if i not in axes)
     columns = np.arange(math.prod(x.shape[i] for i in others)).reshape([x.shape[i] for i in others])

@@ -34,6 +34,13 @@ class Rows:
         self.count += count
         self.total += len(bad)
 
+    def join(self, other: Rows) -> None:
+        """Add those that follow."""
+        if other.count and self.count == 0:
+            self.first = self.total + other.first
+        self.count += other.count
+        self.total += other.total
+
     @property
     def share(self) -> float:
         return self.count / max(self.total, 1)
@@ -93,15 +100,26 @@ class Labels:
     def _any(bad: Array) -> Array:
         return np.asarray(bad.any(axis=tuple(range(1, bad.ndim))))
 
+    def join(self, other: Labels) -> None:
+        """Add the labels of the rows that follow."""
+        for name in ("present", "nan", "outside", "fraction", "beyond", "inside", "off", "several"):
+            getattr(self, name).join(getattr(other, name))
+        self._add_values(other.values, other.many)
+        self.beyond_values = np.union1d(self.beyond_values, other.beyond_values)[:2]
+        self.shape = (self.shape[0] + other.shape[0], *self.shape[1:])
+
+    def _add_values(self, values: Array, many: bool = False) -> None:
+        if not self.many:
+            self.values = np.union1d(self.values, values)
+            self.many = many or len(self.values) > MOST_CLASSES
+
     def _add_single(self, y: Array, present: Array, row: int) -> None:
         beyond = present & ((y < 0) | (y >= (np.inf if self.classes is None else self.classes)))
         self.present.add(present, row)
         self.outside.add(present & ((y < 0) | (y > 1)), row)
         self.fraction.add(present & (y != np.floor(y)), row)
         self.beyond.add(beyond, row)
-        if not self.many:
-            self.values = np.union1d(self.values, y[present])
-            self.many = len(self.values) > MOST_CLASSES
+        self._add_values(y[present])
         if len(self.beyond_values) < 2:
             self.beyond_values = np.union1d(self.beyond_values, y[beyond])[:2]
 

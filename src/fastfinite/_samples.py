@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from fastfinite import _inputs
-from fastfinite._accepted import Accepted, Array, Frame, Input, Part, Remote, Sparse
-from fastfinite._bad_map import BadMap
+from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse
+from fastfinite._bad_map import BadMap, told_names
+from fastfinite._files import Index
 from fastfinite._second_look import Question, chunks
 from fastfinite._statistics import ColumnStats, stats_of
 
@@ -69,10 +70,15 @@ def samples_of(opened: Input) -> Samples:
     shape = opened.shape
     if not shape:
         raise ValueError("X must have rows; it is a single number")
+    if isinstance(opened, Chunked):
+        # It has come from there.
+        from fastfinite._dask_samples import DaskSamples
+
+        return DaskSamples(opened)
     if isinstance(opened, Frame):
         kept = np.delete(np.arange(len(opened.names)), opened.unscanned)
         frame = opened
-        told = [f"{name} (not scanned)" if i in opened.unscanned else name for i, name in enumerate(opened.names)]
+        told = told_names(opened.names, opened.unscanned)
         return Samples(shape, told, stats_of(opened), kept, lambda columns: frame.parts())
     if isinstance(opened, Accepted):
         wide = (shape[0], math.prod(shape[1:]))
@@ -82,10 +88,26 @@ def samples_of(opened: Input) -> Samples:
     if len(shape) != 2:
         raise ValueError(f"X must have two axes, or be a dense array; its shape is {shape}")
     sparse = opened
-    return Samples(shape, None, stats_of(opened), np.arange(shape[1]), lambda columns: _columns_of(sparse, columns))
+    return Samples(shape, None, stats_of(opened), np.arange(shape[1]), lambda columns: columns_of(sparse, columns))
 
 
-def _columns_of(x: Sparse, columns: Array) -> Iterator[Part]:
+def flattened(accepted: Accepted, origin: Index, shape: Index) -> Iterator[Part]:
+    """A block of an array as parts of a table, all axes but the first its columns."""
+    extent = accepted.shape
+    # The last axes, as far as the block has them whole, are neighbours in one row, and so is the axis before them.
+    run = len(shape) - 1
+    while run > 1 and extent[run] == shape[run]:
+        run -= 1
+    for index in np.ndindex(extent[1:run]):
+        place = (*(start + i for start, i in zip(origin[1:], index)), *origin[max(1, run):])
+        column = int(np.ravel_multi_index(place, shape[1:])) if place else 0
+        part = (slice(None), *index)
+        width = math.prod(extent[max(1, run):])
+        mask = None if accepted.mask is None else accepted.mask[part].reshape(extent[0], width)
+        yield accepted._replace(array=accepted.array[part].reshape(extent[0], width), mask=mask), (origin[0], column)
+
+
+def columns_of(x: Sparse, columns: Array) -> Iterator[Part]:
     """Columns with their zeros."""
     values, row, column = _inputs.by_column(x)
     for i in map(int, columns):

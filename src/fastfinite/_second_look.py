@@ -7,6 +7,7 @@ whatever the data have.
 
 from __future__ import annotations
 
+import copy
 import functools
 import numbers
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,17 @@ def as_floats(values: Array) -> Array:
     return floats
 
 
+def numbers_of(accepted: Accepted) -> Array:
+    """Numbers that NumPy has; what is missing is nan."""
+    values = accepted.array
+    if accepted.is_raw and accepted.format is not None:
+        values = _formats.values_of_bits(values, accepted.format)
+    if accepted.mask is not None and values.dtype.kind in "biuf":
+        values = as_floats(values)
+        values[accepted.mask] = np.nan
+    return values
+
+
 def chunks(parts: Iterable[Part], positions: Array, columns: Array) -> Iterator[Chunk]:
     """Cut out of the parts of a table what is to be looked at: the columns at these positions, ascending."""
     for accepted, (row, first) in parts:
@@ -119,6 +131,14 @@ class Question:
         """Look at some columns: `own` are their places in this question, `there` those in the chunk."""
         raise NotImplementedError
 
+    def for_rows(self, start: int, stop: int) -> Question:
+        """The same question, before it has taken anything, for some of the rows."""
+        return copy.deepcopy(self)
+
+    def join(self, other: Any, axis: int) -> None:
+        """Add the answer of others of the rows, or for axis 1 of others of the columns."""
+        raise NotImplementedError
+
 
 class Occurrences(Question):
     """How often a test holds in each column, and in which row first."""
@@ -135,6 +155,10 @@ class Occurrences(Question):
         hit = found.any(axis=0)
         first = chunk.row + found.argmax(axis=0)
         self.first[own[hit]] = np.minimum(self.first[own[hit]], first[hit])
+
+    def join(self, other: Occurrences, axis: int) -> None:
+        self.count += other.count
+        self.first = np.minimum(self.first, other.first)
 
 
 class Sentinels(Question):
@@ -163,9 +187,20 @@ class Sentinels(Question):
             different, first, counts = np.unique(values[rows, i], return_index=True, return_counts=True)
             found = self.found[own[i]]
             for value, row, count in zip(different.tolist(), rows[first] + chunk.row, counts):
-                before, earliest = found.get(value, (0, _NEVER))
-                if before or len(found) < _MOST_SENTINELS:
-                    found[value] = before + int(count), min(earliest, int(row))
+                _add(found, value, int(count), int(row))
+
+    def join(self, other: Sentinels, axis: int) -> None:
+        self.others += other.others
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        for mine, more in zip(self.found, other.found):
+            for value, (count, row) in more.items():
+                _add(mine, value, count, row)
+
+
+def _add(found: dict[float, tuple[int, int]], value: float, count: int, row: int) -> None:
+    before, earliest = found.get(value, (0, _NEVER))
+    if before or len(found) < _MOST_SENTINELS:
+        found[value] = before + count, min(earliest, row)
 
 
 class LostDigits(Question):
@@ -225,6 +260,14 @@ class LostDigits(Question):
             self.more[i] |= len(kept) > self._most
             self._different[i] = kept[: self._most]
 
+    def join(self, other: LostDigits, axis: int) -> None:
+        self.whole &= other.whole
+        self.count += other.count
+        self.first = np.minimum(self.first, other.first)
+        self.more |= other.more
+        for i, values in enumerate(other._different):
+            self._keep(i, values)
+
     def merged(self, i: int) -> int:
         """How many of the different values of a column are no longer different."""
         rounded, _ = rounded_to(self._different[i], self._bits)
@@ -248,20 +291,26 @@ def rounded_to(values: Array, bits: int) -> tuple[Array, Array]:
 
 
 class EmptyRows(Question):
-    """Rows in which every column is nan."""
+    """Rows in which every column is nan; `count` of them, and the `first`."""
 
-    def __init__(self, columns: int, rows: int) -> None:
+    def __init__(self, columns: int, rows: int, start: int = 0) -> None:
         super().__init__(range(columns))
-        # A bit a row, the first row the highest of the first byte.
-        self._bits = np.full(-(-rows // 8), 255, np.uint8)
-        if rows % 8:
-            self._bits[-1] = 256 - (1 << 8 - rows % 8)
+        self._rows, self._start = rows, start
+        # A bit a row, the first row the highest of the first byte; made when there is something to look at.
+        self._bits: Array | None = None
+        # Of rows of which all columns have been joined.
+        self._count, self._first = 0, _NEVER
+
+    def for_rows(self, start: int, stop: int) -> Question:
+        return EmptyRows(len(self.columns), stop - start, start)
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        low, number = chunk.row // 8, chunk.values.shape[0]
-        bits = self._bits[low : -(-(chunk.row + number) // 8)]
+        if self._bits is None:
+            self._bits = np.packbits(np.ones(self._rows, np.bool_))
+        start, number = chunk.row - self._start, chunk.values.shape[0]
+        bits = self._bits[start // 8 : -(-(start + number) // 8)]
         flags = np.unpackbits(bits)
-        mine = flags[chunk.row - 8 * low :][:number]
+        mine = flags[start % 8 :][:number]
         rows = np.flatnonzero(mine & (not chunk.is_finite))
         for column in there:
             if not len(rows):
@@ -274,15 +323,27 @@ class EmptyRows(Question):
         mine[rows] = 1
         bits[:] = np.packbits(flags)
 
+    def join(self, other: EmptyRows, axis: int) -> None:
+        if axis == 1:
+            if self._bits is not None and other._bits is not None:      # else there are no rows
+                self._bits &= other._bits
+            return
+        first = self.first, other.first
+        self._count, self._first, self._bits = self.count + other.count, min(first), None
+
     @property
     def count(self) -> int:
-        slabs = (self._bits[i : i + _CHUNK] for i in range(0, len(self._bits), _CHUNK))
-        return sum(int(np.unpackbits(slab).sum()) for slab in slabs)
+        bits = np.empty(0, np.uint8) if self._bits is None else self._bits
+        slabs = (bits[i : i + _CHUNK] for i in range(0, len(bits), _CHUNK))
+        return self._count + sum(int(np.unpackbits(slab).sum()) for slab in slabs)
 
     @property
     def first(self) -> int:
+        if self._bits is None or not self._bits.any():
+            return self._first
         byte = int(np.argmax(self._bits != 0))
-        return 8 * byte + int(np.argmax(np.unpackbits(self._bits[byte : byte + 1])))
+        place = 8 * byte + int(np.argmax(np.unpackbits(self._bits[byte : byte + 1])))
+        return min(self._first, self._start + place)
 
 
 class Places(Question):
@@ -299,3 +360,6 @@ class Places(Question):
         places = self._positions[chunk.columns[there]]
         for start, stop in self._map.split(chunk.row, chunk.row + chunk.values.shape[0]):
             self._map.add(bad[start - chunk.row : stop - chunk.row].sum(axis=0), start, places)
+
+    def join(self, other: Places, axis: int) -> None:
+        self._map.join(other._map)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastfinite import _columns, _formats
 from fastfinite._accept import accept, as_array
-from fastfinite._accepted import Accepted, Array
+from fastfinite._accepted import Accepted, Array, Chunked
 from fastfinite._inputs import names_of
 from fastfinite._statistics import ColumnStats, column_stats, columns_text
 
@@ -111,6 +111,9 @@ def inverse_standardize(x: ArrayLike, *, stats: ColumnStats, out: Array | None =
 
 def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, inverse: bool) -> Array:
     opened = accept(x)
+    if isinstance(opened, Chunked):
+        lazy: Array = _scale_chunked(x, opened, stats, out, inverse)
+        return lazy
     names, accepted = names_of(opened), as_array(opened)
     array = accepted.array
     _check_kind(accepted)
@@ -118,12 +121,7 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
         raise ValueError("x must have at least one axis, of rows; it is a single number")
     if stats is None:
         stats = column_stats(x)
-    elif not isinstance(stats, ColumnStats):
-        raise TypeError(f"stats must be a ColumnStats, not {type(stats).__name__}")
-    elif stats.names_differ(names):
-        raise ValueError(f"x has the columns {names}, but stats is of {stats.names}")
-    if stats.is_empty:
-        raise ValueError("stats is empty: update it with data first")
+    _check_stats(stats, names)
     if stats.shape != array.shape[1:]:
         hint = "; for one row pass x[np.newaxis]" if stats.shape == array.shape else ""
         wanted = columns_text(stats.shape)
@@ -144,6 +142,25 @@ def _scale(x: ArrayLike, stats: ColumnStats | None, out: Array | None, *, invers
     if accepted.mask is not None:
         out[accepted.mask] = np.nan
     return out
+
+
+def _scale_chunked(x: Any, opened: Chunked, stats: ColumnStats | None, out: Any, inverse: bool) -> Any:
+    if out is not None:
+        raise TypeError("out is for arrays in memory; the result of a collection of dask is a new one")
+    if stats is not None:
+        _check_stats(stats, opened.names)
+    from fastfinite._dask_scaled import scaled
+
+    return scaled(opened, stats, inverse)
+
+
+def _check_stats(stats: Any, names: tuple[str, ...] | None) -> None:
+    if not isinstance(stats, ColumnStats):
+        raise TypeError(f"stats must be a ColumnStats, not {type(stats).__name__}")
+    if stats.names_differ(names):
+        raise ValueError(f"x has the columns {names}, but stats is of {stats.names}")
+    if stats.is_empty:
+        raise ValueError("stats is empty: update it with data first")
 
 
 def _check_kind(accepted: Accepted) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastfinite import _columns, _inputs, _scan
 from fastfinite._accept import accept
-from fastfinite._accepted import Frame, Input
+from fastfinite._accepted import Chunked, Frame, Input
 from fastfinite._errors import NonFiniteError
 from fastfinite._report import describe
 from fastfinite._tabulate import (
@@ -161,7 +161,10 @@ class ColumnStats:
             row = batch.shape if batch.ndim == len(self._shape) else batch.shape[1:]
             if row == self._shape and self.nan_policy != "raise" and _columns.add_row(self._table, batch):
                 return self
-        accepted, left_out = _inputs.numbers_only(accept(batch))
+        opened = accept(batch)
+        if isinstance(opened, Chunked) and len(opened.shape) != len(self._shape):
+            return self.merge(stats_of(opened))
+        accepted, left_out = _inputs.numbers_only(opened)
         known = self._table is not None or self.names is not None
         one = len(accepted.shape) == (len(self._shape) if known else 1)
         if len(accepted.shape) == 0 and not known:
@@ -238,6 +241,9 @@ class ColumnStats:
 
     def _take(self, opened: Input, axes: tuple[int, ...]) -> None:
         """Become the statistics of one input, reduced along some axes."""
+        if isinstance(opened, Chunked):
+            self._take_chunked(opened, axes)
+            return
         accepted, self._not_scanned = _inputs.numbers_only(opened)
         table = _inputs.tabulated(accepted, axes)
         if axes == (0,):
@@ -246,6 +252,23 @@ class ColumnStats:
             raise _nan_error(opened, "x", self.names)       # with its place in the whole frame
         self._table = table
         self._shape = tuple(n for i, n in enumerate(accepted.shape) if i not in axes)
+
+    def _take_chunked(self, opened: Chunked, axes: tuple[int, ...]) -> None:
+        whole = self._of_chunks(opened.table(axes), axes)
+        if self.nan_policy == "raise" and whole.nan.any():
+            raise _nan_error(opened, "x", whole.names)
+        self._table, self._shape, self._not_scanned = whole._table, whole._shape, whole._not_scanned
+        self._names = self._frame_names = whole._names
+
+    @classmethod
+    def _of_chunks(cls, found: Any, axes: tuple[int, ...]) -> ColumnStats:
+        """What `Chunked.table` has found along these axes."""
+        names = list(found.names) if found.names is not None and axes == (0,) else None
+        stats = cls._of_table(found.table, tuple(n for i, n in enumerate(found.extent) if i not in axes), names)
+        if names is None:
+            return stats
+        kept = [i for i in range(len(names)) if i not in found.unscanned]
+        return stats._some_columns(kept, [names[i] for i in sorted(found.unscanned)])
 
     def name_columns(self, names: Iterable[object]) -> None:
         """Name the columns.
@@ -616,7 +639,7 @@ def column_stats(
     else:
         opened = accept(x)
         ndim = len(opened.shape)
-        stats._take(opened, tuple(range(ndim)) if axis is None else _normalized_axes(axis, ndim))
+        stats._take(opened, tuple(range(ndim)) if axis is None else normalized_axes(axis, ndim))
         return stats
     if stats.nan_policy == "raise" and table[NAN].any():
         raise _nan_error(accept(x), "x", None)
@@ -631,7 +654,7 @@ def stats_of(opened: Input) -> ColumnStats:
     return stats
 
 
-def _normalized_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
+def normalized_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
     axes = tuple(_scan.normalized_axis(entry, ndim) for entry in (axis if isinstance(axis, tuple) else (axis,)))
     if len(set(axes)) != len(axes):
         raise ValueError(f"axis={axis} names an axis twice")

@@ -338,12 +338,6 @@ def test_a_lazy_frame_is_to_be_collected_first():
         check_not_taken(x, "collect", (*EVERY_CALL, ff.standardize))
 
 
-def test_a_frame_of_dask_is_to_be_collected_first():
-    pandas, dataframe = require("pandas"), require("dask.dataframe")
-    with pytest.raises(TypeError, match="collect"):
-        ff.scan(dataframe.from_pandas(pandas.DataFrame({"a": [1.0]}), npartitions=1))
-
-
 def test_the_bits_of_a_frame_have_no_other_format():
     for make in (pandas_numpy, polars_frame, arrow_table):
         with pytest.raises(TypeError, match="dtype= says what the bits of an array are; x is a"):

@@ -1,0 +1,222 @@
+"""Collections of dask as input: what is asked of them becomes a tree of tasks, of the kernels' answers for each chunk.
+
+(a) A tree joins chunks along the last axis first, some at a time; its tasks are named after what they do, so that the
+same question is the same task. (b) Nothing is known of a chunk before it is there: its size need not be. (c) A verdict
+ends the work: a cluster's futures are cancelled, and of a scheduler in this process the tasks are given up.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from dask import config
+from dask.base import get_scheduler, tokenize
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+
+from fastfinite import _dask_parts
+from fastfinite._accept import accept
+from fastfinite._accepted import Array, Chunked, Frame, Input, is_of
+from fastfinite._dask_parts import FoundBad, FoundPlaces, KnownPart, ScanPart, TablePart, joined, known_of, named_format
+from fastfinite._formats import Format
+from fastfinite._report import ScanReport
+
+# So many neighbours are joined by a task, where dask's `split_every` says nothing.
+_SPLIT = 8
+
+
+def is_collection(x: object) -> bool:
+    """Whether this is an array, data frame, column or bag of dask."""
+    return is_array(x) or is_frame(x) or is_bag(x)
+
+
+def is_array(x: object) -> bool:
+    return is_of(type(x), "dask.array", "Array")
+
+
+def is_frame(x: object) -> bool:
+    return is_of(type(x), "dask.dataframe", "DataFrame", "Series", "Index")
+
+
+def is_bag(x: object) -> bool:
+    return is_of(type(x), "dask.bag", "Bag")
+
+
+class DaskInput(Chunked):
+    """A collection of dask.
+
+    Attributes
+    ----------
+    collection : object
+        Whose chunks are read; of data frames without the columns that hold no numbers.
+    keys : ndarray of object
+        The keys of the chunks, as these lie.
+    opener : callable
+        Opens a chunk.
+    """
+
+    def __init__(self, x: Any) -> None:
+        self.collection, self.names = x, None
+        self.opener: _dask_parts.Opener = _dask_parts.open_array
+        if is_array(x):
+            self.shape, self.label = tuple(x.shape), str(x.dtype)
+            self.keys = _grid(x.name, x.numblocks)
+            return
+        if is_bag(x):
+            # Of which shape the items are is not known.
+            self.shape, self.label = (math.nan, math.nan), "mixed"
+            self.opener = _dask_parts.open_items
+        else:
+            self._select(x)
+        self.keys = _grid(self.collection.__dask_keys__()[0][0], (self.collection.npartitions,))
+
+    def _select(self, x: Any) -> None:
+        """Leave out the columns of a data frame that hold no numbers, by their types."""
+        opened = accept(x._meta)
+        assert isinstance(opened, Frame)
+        self.label = opened.label
+        self.shape = (math.nan, *opened.shape[1:])
+        if len(opened.shape) == 2:
+            self.names = tuple(opened.names)
+            # An object column may hold numbers; a partition without rows cannot tell.
+            others = [i for i in opened.unscanned if i not in opened.doubtful]
+            kept = [i for i in range(len(opened.names)) if i not in others]
+            if others and x.columns.is_unique:
+                x = x[[x.columns[i] for i in kept]]
+            else:
+                kept, others = list(range(len(opened.names))), []
+            self.opener = _dask_parts.open_partition(opened.names, kept, others)
+        self.collection = x.optimize()
+
+    # ---- questions -----------------------------------------------------------------------------------
+
+    def ask(self, question: int) -> bool:
+        scheduler = get_scheduler(collections=[Delayed("", {})])
+        client = getattr(scheduler, "__self__", None)
+        if is_of(type(client), "distributed", "Client"):
+            name, layer, level = self._answers(question, end=False)
+            graph = HighLevelGraph.from_collections(name, layer, dependencies=[self.collection])
+            return _verdict(_first_answer(client, graph, list(level.flat)))
+        try:
+            found: bool = self.lazy_answer(question, end=True).compute()
+        except FoundBad:
+            return True
+        return found
+
+    def lazy_answer(self, question: int, finish: Callable[[bool], bool] = bool, end: bool = False) -> Delayed:
+        """Whether it holds a value of a kind, to be computed; with `end`, the first that is found ends the work."""
+        name, layer, level = self._answers(question, end)
+        last = joined_tasks(layer, level, f"{name}-join", _dask_parts.any_of)
+        key = f"{name}-all-{tokenize(finish)}"
+        layer[key] = (functools.partial(_verdict, finish=finish), last)
+        return Delayed(key, HighLevelGraph.from_collections(key, layer, dependencies=[self.collection]))
+
+    def _answers(self, question: int, end: bool) -> tuple[str, dict[Any, Any], Array]:
+        name = f"fastfinite-answer-{tokenize(self.collection, question, end)}"
+        work = functools.partial(_dask_parts.answer_of, opener=self.opener, question=question, end=end)
+        return name, *self._tasks(name, work)
+
+    def report(self, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
+        found: ScanReport = self.lazy_report(target, axis, allow_nan).compute()
+        return found
+
+    def indices(self, question: int, limit: int | None) -> Array:
+        make = functools.partial(FoundPlaces, question=question, limit=limit)
+        found: Array = self.lazy("indices", make).compute()
+        return found
+
+    def table(self, axes: tuple[int, ...]) -> TablePart:
+        """The table of sums."""
+        found: TablePart = self.lazy_table(axes).compute()
+        return found
+
+    def fetch(self) -> Input:
+        if is_bag(self.collection):
+            raise TypeError("x is a bag of dask, and has to be an array here")
+        return accept(self.collection.compute())
+
+    def lazy_report(self, target: Format | None, axis: int | None, allow_nan: bool) -> Delayed:
+        """The report, to be computed."""
+        make = functools.partial(ScanPart, target=named_format(target), axis=axis, allow_nan=allow_nan)
+        return self.lazy("scan", make)
+
+    def lazy_table(self, axes: tuple[int, ...], finish: Callable[[TablePart], Any] | None = None) -> Delayed:
+        """The table of sums, or what is made of it, to be computed."""
+        return self.lazy("columns", functools.partial(TablePart, axes=axes), finish)
+
+    def lazy(self, name: str, make: Callable[..., KnownPart], finish: Callable[[Any], Any] | None = None) -> Delayed:
+        """What is known of the whole once that of all chunks is joined, and at last finished."""
+        token = tokenize(self.collection, name, make)
+        layer, level = self._tasks(f"fastfinite-{name}-{token}", functools.partial(
+            known_of, opener=self.opener, make=make))
+        last = joined_tasks(layer, level, f"fastfinite-{name}-join-{token}", joined)
+        key = f"fastfinite-{name}-all-{tokenize(token, finish)}"
+        layer[key] = (functools.partial(_finished, finish=finish), last)
+        return Delayed(key, HighLevelGraph.from_collections(key, layer, dependencies=[self.collection]))
+
+    def _tasks(self, name: str, work: Callable[[Any], Any]) -> tuple[dict[Any, Any], Array]:
+        """A task for each chunk: the layer of tasks, and their keys as the chunks lie."""
+        level = np.empty(self.keys.shape, object)
+        for index in np.ndindex(level.shape):
+            level[index] = (name, *index)
+        return {key: (work, chunk) for key, chunk in zip(level.flat, self.keys.flat)}, level
+
+
+def _grid(name: str, counts: Sequence[int]) -> Array:
+    keys = np.empty(tuple(counts), object)
+    for index in np.ndindex(keys.shape):
+        keys[index] = (name, *index)
+    return keys
+
+
+def joined_tasks(
+    layer: dict[Any, Any], level: Array, name: str, join: Callable[..., Any]
+) -> Any:
+    """Add tasks to a layer that join neighbours until one is left; its key."""
+    split = config.get("split_every", None) or _SPLIT
+    for axis in reversed(range(level.ndim)):
+        depth = 0
+        while level.shape[axis] > 1:
+            groups = np.array_split(np.arange(level.shape[axis]), -(-level.shape[axis] // split))
+            moved = np.moveaxis(level, axis, -1)
+            above = np.empty((*moved.shape[:-1], len(groups)), object)
+            for index in np.ndindex(above.shape):
+                key = above[index] = (f"{name}-{axis}-{depth}", *index)
+                layer[key] = (functools.partial(join, axis=axis), [moved[(*index[:-1], i)] for i in groups[index[-1]]])
+            level = np.moveaxis(above, -1, axis)
+            depth += 1
+    return level.item()
+
+
+def _verdict(answer: bool | str, finish: Callable[[bool], bool] = bool) -> bool:
+    """The answer, or the error that says why there is none."""
+    if isinstance(answer, str):
+        raise TypeError(answer)
+    return finish(answer)
+
+
+def _finished(part: Any, finish: Callable[[Any], Any] | None) -> Any:
+    if part is None:
+        raise ValueError("x is a bag without items")
+    found = part.finished()
+    return found if finish is None else finish(found)
+
+
+def _first_answer(client: Any, graph: Any, keys: list[Any]) -> bool | str:
+    """The answer of a cluster, which is told to stop as soon as it is known."""
+    from distributed import as_completed
+
+    futures = client.get(graph, keys, sync=False)
+    refusal: bool | str = False
+    try:
+        for _, answer in as_completed(futures, with_results=True):
+            if answer is True:
+                return True
+            refusal = refusal or answer
+    finally:
+        client.cancel([future for future in futures if not future.done()])
+    return refusal

@@ -1,0 +1,261 @@
+"""What is known of a chunk, and how it is joined with what is known of its neighbours. Runs on dask's workers.
+
+(a) Places are counted from the first element of a part, so that how large the chunks before it are need not be known:
+joining along an axis shifts them. (b) A part has O(columns) bytes, and that is all that travels. (c) Kernels use one
+thread: the workers are the parallelism.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from fastfinite import _columns, _formats, _inputs
+from fastfinite._accept import accept
+from fastfinite._accepted import Array, Frame, Input, Part
+from fastfinite._formats import Format
+from fastfinite._report import COUNTS, ScanReport
+from fastfinite._threads import threads
+
+P = TypeVar("P", bound="KnownPart")
+# Opens a chunk as arrays and tables that follow each other along the first axis: more than one of bags.
+Opener: TypeAlias = Callable[[Any], Iterator[Input]]
+
+
+class KnownPart:
+    """Something that is known of a part of a whole."""
+
+    __slots__ = ("extent",)
+
+    # Its length along each axis.
+    extent: tuple[int, ...]
+
+    def join(self: P, other: P, axis: int) -> None:
+        """Add what is known of the neighbour that follows along an axis."""
+        raise NotImplementedError
+
+    def end_chunk(self) -> None:
+        """Tell that this is a whole chunk."""
+
+
+def joined(parts: Sequence[P | None], axis: int) -> P | None:
+    """Parts that follow each other along an axis as one; those of empty partitions of bags are None."""
+    present = [part for part in parts if part is not None]
+    if not present:
+        return None
+    # A task may be done again, and its input be that of another.
+    first = copy.deepcopy(present[0])
+    for other in present[1:]:
+        _check_neighbours(first.extent, other.extent, axis)
+        first.join(other, axis)
+        first.extent = tuple(n + m if i == axis else n for i, (n, m) in enumerate(zip(first.extent, other.extent)))
+    return first
+
+
+def _check_neighbours(one: tuple[int, ...], other: tuple[int, ...], axis: int) -> None:
+    if [n for i, n in enumerate(one) if i != axis] != [n for i, n in enumerate(other) if i != axis]:
+        raise ValueError(f"chunks of x do not fit: {one} and {other} follow each other along axis {axis}")
+
+
+def known_of(block: Any, opener: Opener, make: Callable[[Input], P]) -> P | None:
+    """What is known of a chunk."""
+    with threads(1):
+        part = joined([make(opened) for opened in opener(block)], 0)
+    if part is not None:
+        part.end_chunk()
+    return part
+
+
+# ---- opening -------------------------------------------------------------------------------------------
+
+
+def open_array(block: Any) -> Iterator[Input]:
+    """A chunk of an array."""
+    yield accept(block)
+
+
+def open_items(block: Any) -> Iterator[Input]:
+    """The items of a partition of a bag, arrays and tables of the same columns."""
+    for item in block:
+        opened = accept(item)
+        if not opened.shape:
+            raise TypeError(f"x is a bag whose items are no arrays, but {type(item).__name__}: pass it to scan_batch")
+        yield opened
+
+
+class open_partition:
+    """Opens the partitions of a data frame, of which only some columns were read."""
+
+    def __init__(self, names: list[str], positions: list[int], others: list[int]) -> None:
+        self._names, self._positions, self._others = names, positions, others
+
+    def __call__(self, block: Any) -> Iterator[Input]:
+        """The partition with a place for every column."""
+        opened = accept(block)
+        assert isinstance(opened, Frame)
+        if len(opened.shape) == 1:
+            yield opened
+            return
+
+        def parts() -> Iterator[Part]:
+            for accepted, (row, column) in opened.parts():
+                # Columns that are neighbours here need not be so in the whole.
+                for i in range(accepted.shape[1]):
+                    one = np.s_[:, i : i + 1]
+                    mask = None if accepted.mask is None else accepted.mask[one]
+                    yield accepted._replace(array=accepted.array[one], mask=mask), (row, self._positions[column + i])
+
+        unscanned = sorted({*self._others, *(self._positions[i] for i in opened.unscanned)})
+        doubtful = [self._positions[i] for i in opened.doubtful]
+        yield Frame((opened.shape[0], len(self._names)), opened.label, self._names, unscanned, doubtful, parts)
+
+
+# ---- scans ---------------------------------------------------------------------------------------------
+
+
+class ScanPart(KnownPart):
+    """Counts and places; with an axis, counts along it too."""
+
+    __slots__ = ("_axis", "_by_axis", "report")
+
+    def __init__(self, opened: Input, target: str | None, axis: int | None, allow_nan: bool) -> None:
+        form = None if target is None else _formats.of_name(target, "target_dtype")
+        found = _inputs.report(opened, form, axis, allow_nan)
+        self.extent, self._axis, self.report = tuple(opened.shape), axis, found.totals
+        self._by_axis: dict[str, Array] = {}
+        if axis is not None:
+            rest = tuple(n for i, n in enumerate(self.extent) if i != axis)
+            self._by_axis = {name: np.broadcast_to(getattr(found, name), rest) for name in COUNTS}
+            looked_at = self.extent[axis] if found._looked_at is None else found._looked_at
+            self._by_axis["looked_at"] = np.broadcast_to(looked_at, rest)
+
+    def join(self, other: ScanPart, axis: int) -> None:
+        shift = tuple(n if i == axis else 0 for i, n in enumerate(self.extent))
+        self.report._merge(other.report, shift)
+        mine = self.report.not_scanned
+        self.report.not_scanned = (*mine, *(name for name in other.report.not_scanned if name not in mine))
+        for name, counts in self._by_axis.items():
+            more = other._by_axis[name]
+            if axis == self._axis:
+                self._by_axis[name] = counts + more
+            else:
+                assert self._axis is not None
+                self._by_axis[name] = np.concatenate([counts, more], axis - (axis > self._axis))
+
+    def finished(self) -> ScanReport:
+        """The report of the whole."""
+        self.report.shape = self.extent
+        if self._axis is None:
+            return self.report
+        counts = {name: np.array(self._by_axis[name]) for name in COUNTS}
+        found = ScanReport(
+            self.extent, self.report.dtype, size=self.report.size, counts=counts, axis=self._axis,
+            target_dtype=self.report.target_dtype, not_scanned=self.report.not_scanned, names=self.report.names,
+            first=self.report.first, first_kind=self.report.first_kind, first_overflow=self.report.first_overflow,
+        )
+        if self.report.names is not None:
+            found._looked_at = np.array(self._by_axis["looked_at"])
+        return found
+
+
+class FoundPlaces(KnownPart):
+    """Indices of the values of a kind, in C order, as many as were asked for."""
+
+    __slots__ = ("_limit", "places")
+
+    def __init__(self, opened: Input, question: int, limit: int | None) -> None:
+        self.extent, self._limit = tuple(opened.shape), limit
+        self.places = _inputs.indices(opened, question, limit)
+
+    def join(self, other: FoundPlaces, axis: int) -> None:
+        shift = np.array([n if i == axis else 0 for i, n in enumerate(self.extent)], np.intp)
+        every = np.concatenate([self.places, other.places + shift])
+        self.places = every[np.lexsort(every.T[::-1])][: self._limit]
+
+    def finished(self) -> Array:
+        """The indices in the whole."""
+        return self.places
+
+
+# ---- verdicts ------------------------------------------------------------------------------------------
+
+
+class FoundBad(Exception):
+    """Ends the work of a scheduler: a chunk holds what was asked for."""
+
+
+def answer_of(block: Any, opener: Opener, question: int, end: bool) -> bool | str:
+    """Whether a chunk holds what is asked for, or why there is no verdict; with `end`, the former is raised."""
+    refusal = ""
+    with threads(1):
+        for opened in opener(block):
+            try:
+                found = _inputs.answer(opened, question)
+            except TypeError as error:
+                if not isinstance(opened, Frame):
+                    raise
+                refusal = str(error)        # another chunk may hold something bad
+                continue
+            if found and end:
+                raise FoundBad
+            if found:
+                return True
+    return refusal or False
+
+
+def any_of(answers: Sequence[bool | str], axis: int) -> bool | str:
+    """The answer of several chunks."""
+    return True if True in answers else next((answer for answer in answers if answer), False)
+
+
+# ---- statistics ----------------------------------------------------------------------------------------
+
+
+class TablePart(KnownPart):
+    """The table of sums of columns, along some axes."""
+
+    __slots__ = ("_axes", "names", "rows", "table", "unscanned")
+
+    def __init__(self, opened: Input, axes: tuple[int, ...]) -> None:
+        self.extent, self._axes = tuple(opened.shape), axes
+        self.names = _inputs.names_of(opened)
+        self.unscanned = set(opened.unscanned) if isinstance(opened, Frame) else set()
+        # The lengths of all chunks along the first axis.
+        self.rows: list[int] = []
+        numbers, _ = _inputs.numbers_only(opened)
+        table = _inputs.tabulated(numbers, axes)
+        if self.unscanned and 1 not in axes:
+            whole = _columns.empty_table(self.extent[1])
+            whole[:, [i for i in range(self.extent[1]) if i not in self.unscanned]] = table
+            table = whole
+        self.table = table
+
+    def join(self, other: TablePart, axis: int) -> None:
+        if self.names != other.names:
+            raise ValueError(f"the columns of x are {self.names} in one chunk, and {other.names} in another")
+        if axis == 0:
+            self.rows += other.rows
+        self.unscanned |= other.unscanned
+        if axis in self._axes:
+            _columns.merge_tables(self.table, other.table)
+            return
+        rest = [i for i in range(len(self.extent)) if i not in self._axes]
+        shapes = [(-1, *(part.extent[i] for i in rest)) for part in (self, other)]
+        tables = [part.table.reshape(shape) for part, shape in zip((self, other), shapes)]
+        both = np.concatenate(tables, 1 + rest.index(axis))
+        self.table = np.ascontiguousarray(both.reshape(len(both), -1))
+
+    def end_chunk(self) -> None:
+        self.rows = list(self.extent[:1])
+
+    def finished(self) -> TablePart:
+        """Itself."""
+        return self
+
+
+def named_format(target: Format | None) -> str | None:
+    """A format as it travels."""
+    return None if target is None else target.name
