@@ -16,6 +16,7 @@ import sys
 import tempfile
 import timeit
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,17 +183,22 @@ def table_of(pyarrow: Any, nbytes: int, nulls: bool) -> Any:
     return pyarrow.table({f"c{i}": array for i, array in enumerate(arrays)})
 
 
-def parquet_readers(parquet: Any, path: Path) -> list[Contender]:
+def parquet_readers(parquet: Any, path: Path) -> tuple[list[Contender], list[Contender]]:
+    """pyarrow's ways to read a file with one thread, and those of them that map it."""
+
     def batches(path: str, **options: Any) -> None:
         # The rows of a block of `check`, of this width.
         for _ in parquet.ParquetFile(path, **options).iter_batches(batch_size=75_000, use_threads=False):
             pass
 
-    return [
-        reader("iter_batches", batches, path),
-        reader("iter_batches, mapped", lambda path: batches(path, memory_map=True), path),
-        reader("read_table", lambda path: parquet.read_table(path, use_threads=False), path),
-    ]
+    def table(path: str, **options: Any) -> None:
+        # Buffered beforehand it is read by a thread of its own.
+        parquet.read_table(path, use_threads=False, pre_buffer=False, **options)
+
+    calls = {"iter_batches": batches, "read_table": table}
+    plain = [reader(name, call, path) for name, call in calls.items()]
+    mapped = [reader(f"{name}, memory_map", partial(call, memory_map=True), path) for name, call in calls.items()]
+    return plain, mapped
 
 
 def files_tables(plan: Plan) -> Iterator[Row]:
@@ -209,10 +215,11 @@ def files_tables(plan: Plan) -> Iterator[Row]:
             for compression in ("none", "snappy"):
                 path = where / f"{compression}.parquet"
                 parquet.write_table(table, path, compression=compression)
-                mine, rivals = command(path, code=code), parquet_readers(parquet, path)
-                plan.time(mine, *rivals, large=True)
+                mine, (plain, mapped) = command(path, code=code), parquet_readers(parquet, path)
+                plan.time(mine, *plain, *mapped, large=True)
                 job = f"check, {size_text(nbytes)} Parquet, {compression}{label}"
-                yield from beside(job, mine, rivals, 1.2, nbytes)
+                yield from beside(job, mine, plain, 1.2, nbytes)
+                yield from beside(job, mine, mapped, None, nbytes)
                 path.unlink()
             path = where / "x.arrow"
             feather.write_feather(table, path, compression="uncompressed")

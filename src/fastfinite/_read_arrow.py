@@ -15,7 +15,7 @@ from fastfinite._threads import get_num_threads
 
 # Columns that are read side by side: each has buffers.
 _SIDE_BY_SIDE = 256
-_MOST_ROWS = 1 << 17
+_MOST_ROWS = 100_000
 _MOST_RAGGED_ROWS = 1 << 10
 # Where a stream is cut between two batches, only these are missing; the second is of versions before 0.15.
 _ENDS = (b"\xff\xff\xff\xff\0\0\0\0", b"\0\0\0\0")
@@ -97,7 +97,7 @@ def _parquet_blocks(opened: Any, fields: _Fields, memory: mmap.mmap) -> Iterator
                          for position, values in fields.values(number, array)}
                 yield TableBlock(first + done, batch.num_rows, found, share * batch.num_rows)
                 done += batch.num_rows
-                held += batch.nbytes
+                held += batch.get_total_buffer_size()
                 del batch, found
                 if held > _HELD:
                     _give_back(memory)
