@@ -163,7 +163,7 @@ def exact_variance(x: Array) -> Array:
 
 
 def size_text(nbytes: int) -> str:
-    for unit, scale in (("MB", 10**6), ("kB", 10**3)):
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if nbytes >= scale:
             return f"{nbytes / scale:.3g} {unit}"
     return f"{nbytes} B"

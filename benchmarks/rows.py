@@ -38,14 +38,15 @@ class Plan:
     """How much to measure."""
 
     quick: bool
+    smoke: bool = False     # to see that it works
 
     def nbytes(self, full: int) -> int:
-        return full // 10 if self.quick else full
+        return full // 10_000 if self.smoke else full // 10 if self.quick else full
 
-    def time(self, *contenders: Contender) -> None:
-        large = any(isinstance(c.names.get("x"), np.ndarray) and c.names["x"].nbytes > 4_000_000 for c in contenders)
-        rounds = 5 if self.quick else 15 if large else 31
-        side_by_side(contenders, rounds, 0.001 if self.quick else 0.005)
+    def time(self, *contenders: Contender, large: bool = False) -> None:
+        large |= any(isinstance(c.names.get("x"), np.ndarray) and c.names["x"].nbytes > 4_000_000 for c in contenders)
+        rounds = 1 if self.smoke else 5 if self.quick else 15 if large else 31
+        side_by_side(contenders, rounds, 0 if self.smoke else 0.001 if self.quick else 0.005)
 
 
 def readers(x: Array) -> list[Contender]:
@@ -69,7 +70,11 @@ def absolute(job: str, mine: Contender, seconds: float) -> Row:
 
 
 def rate(contender: Contender, x: Array) -> str:
-    return f"{x.nbytes / contender.best / 1e9:.1f} GB/s"
+    return speed(contender, x.nbytes)
+
+
+def speed(contender: Contender, nbytes: int) -> str:
+    return f"{nbytes / contender.best / 1e9:.1f} GB/s"
 
 
 def memory_rows(plan: Plan, jobs: Collection[str], most: int) -> Iterator[Row]:
@@ -86,7 +91,7 @@ def show(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if unit == "B":
-        return f"{value / 1000:.1f} kB"
+        return f"{value / 1e6:.1f} MB" if value >= 1e7 else f"{value / 1000:.1f} kB"
     for scale, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us")):
         if abs(value) >= scale:
             return f"{value / scale:.3g} {name}"

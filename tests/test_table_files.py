@@ -9,6 +9,7 @@ from pathlib import Path
 import file_fuzz
 import numpy as np
 import pytest
+import reference
 from file_checks import LINUX, peak_of
 from optional import require
 
@@ -110,6 +111,43 @@ def test_every_kind_of_column(write, check):
     assert (found["double"]["dtype"], found["float"]["dtype"], found["half"]["dtype"]) == (
         "float64", "float32", "float16")
     assert {tuple(entry["shape"]) for entry in found.values()} == {(n,)}
+
+
+def columns_with_nulls(n):
+    """Cells by name of the column, None where they are null, and the columns, of which nobody says what lies there."""
+    rng = np.random.default_rng(5)
+    missing = (rng.random(n) < 0.1) & (np.arange(n) > 20)        # some columns have nan before their first null
+    large = rng.normal(size=n) * 4e4      # some of it overflows float16
+    elsewhere, everywhere = large.copy(), large.copy()
+    elsewhere[np.flatnonzero(~missing)[[40, 41, 300]]] = NAN, -INF, INF
+    everywhere[rng.random(n) < 0.3] = NAN
+    whole = {"clean": large, "bad beside nulls": elsewhere, "nan under nulls": np.where(missing, NAN, large),
+             "both": np.where(missing, INF, elsewhere), "nan anywhere": everywhere, "float": everywhere.astype("f4"),
+             "half": rng.normal(size=n).astype("f2"), "int": large.astype("i4"), "bool": large > 0}
+    cells = {name: np.where(missing, None, values.astype(object)) for name, values in whole.items()}
+    return cells, {name: pyarrow.array(values, mask=missing) for name, values in whole.items()}
+
+
+@pytest.mark.parametrize("block", [700, 8 << 20])
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_columns_with_nulls_hold_what_their_cells_say(write, block, check, monkeypatch):
+    monkeypatch.setattr(_files, "STREAM_BLOCK", block)      # blocks then begin inside of bytes of the bitmap
+    cells, columns = columns_with_nulls(1500)
+    table = pyarrow.table(columns)
+    file = write(pyarrow.concat_tables([table.slice(3, 400), table.slice(403, 13), table.slice(416)]))
+    for target in (None, "float16"):
+        _, found = check(file, *([] if target is None else ["--target-dtype", target]))
+        for name, values in cells.items():
+            expected = reference.scan(values[3:], target_dtype=target)
+            for count in ("nan", "posinf", "neginf", "null", "overflow", "size", "first_kind"):
+                assert found[name][count] == getattr(expected, count), (name, count)
+            for place in ("first", "first_overflow"):
+                index = getattr(expected, place)
+                assert found[name][place] == (None if index is None else list(index)), (name, place)
+    _, found = check(file, "--allow-nan")
+    for name, values in cells.items():
+        infinite = [i for i, value in enumerate(values[3:]) if value in (INF, -INF)]
+        assert found[name]["first"] == (infinite[:1] or None), name
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)

@@ -112,7 +112,10 @@ def _list_values(array: Any, rows: Array | None) -> Iterator[list[Values]]:
 
 def missing(array: Any) -> Array | None:
     """Which elements of an array are null; None where none is."""
-    return None if array.null_count == 0 else ~_bits(array, 0)
+    if array.null_count == 0:
+        return None
+    valid = _bits(array, 0)
+    return np.logical_not(valid, out=valid)
 
 
 def flags(array: Any) -> Array:
@@ -121,10 +124,10 @@ def flags(array: Any) -> Array:
 
 
 def _bits(array: Any, buffer: int) -> Array:
-    # By hand: pyarrow's to_numpy imports pandas, which takes longer than most files.
-    packed = np.frombuffer(array.buffers()[buffer] or b"", np.uint8)
-    end = array.offset + len(array)
-    return np.unpackbits(packed, count=end, bitorder="little")[array.offset :].view(np.bool_)
+    # By hand: pyarrow's to_numpy imports pandas, which takes longer than most files. Of a slice, its own bytes alone.
+    start, first = divmod(array.offset, 8)
+    packed = np.frombuffer(array.buffers()[buffer] or b"", np.uint8)[start:]
+    return np.unpackbits(packed, count=first + len(array), bitorder="little")[first:].view(np.bool_)
 
 
 def _nulls(number: int) -> Accepted:

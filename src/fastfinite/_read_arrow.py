@@ -15,12 +15,11 @@ from fastfinite._threads import get_num_threads
 
 # Columns that are read side by side: each has buffers.
 _SIDE_BY_SIDE = 256
-_BUFFER = 1 << 16
-_MOST_ROWS = 1 << 16
+_MOST_ROWS = 100_000
 _MOST_RAGGED_ROWS = 1 << 10
 # Where a stream is cut between two batches, only these are missing; the second is of versions before 0.15.
 _ENDS = (b"\xff\xff\xff\xff\0\0\0\0", b"\0\0\0\0")
-# Bytes of an Arrow file between two points where its pages are given back.
+# Bytes that are read between two points where the pages of the file are given back.
 _HELD = 32 << 20
 
 
@@ -64,19 +63,21 @@ def _fields_of(schema: Any) -> _Fields:
 
 def read_parquet(file: IO[bytes], size: int) -> Iterator[FileTable | Problem]:
     """Read a Parquet file, some rows of some columns at a time."""
+    pyarrow = library("pyarrow", "parquet")
     parquet = library("pyarrow.parquet", "parquet")
+    memory, source = _mapped(file, pyarrow)
     with read_with("pyarrow"):
-        opened = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
+        opened = parquet.ParquetFile(source, pre_buffer=False, page_checksum_verification=True)
         fields = _fields_of(opened.schema_arrow)
     if not fields.names:
         yield Problem(None, "not scanned", "the table has no columns")
         return
-    yield fields.table(size, lambda: _parquet_blocks(opened, fields))
+    yield fields.table(size, lambda: _parquet_blocks(opened, fields, memory))
 
 
-def _parquet_blocks(opened: Any, fields: _Fields) -> Iterator[TableBlock]:
+def _parquet_blocks(opened: Any, fields: _Fields, memory: mmap.mmap) -> Iterator[TableBlock]:
     stored = _stored_columns(opened, fields)
-    first = 0
+    first = held = 0
     for group in range(opened.num_row_groups):
         about = opened.metadata.row_group(group)
         for start in range(0, len(fields.scanned), _SIDE_BY_SIDE):
@@ -96,6 +97,11 @@ def _parquet_blocks(opened: Any, fields: _Fields) -> Iterator[TableBlock]:
                          for position, values in fields.values(number, array)}
                 yield TableBlock(first + done, batch.num_rows, found, share * batch.num_rows)
                 done += batch.num_rows
+                held += batch.get_total_buffer_size()
+                del batch, found
+                if held > _HELD:
+                    _give_back(memory)
+                    held = 0
             if done != about.num_rows:
                 raise Unreadable(f"row group {group} announces {about.num_rows} rows, but holds {done}")
         first += about.num_rows
@@ -129,9 +135,7 @@ def read_ipc(file: IO[bytes], size: int) -> Iterator[FileTable | Problem]:
     library("pyarrow.ipc", "parquet")
     if file.read(4) == b"FEA1":
         raise NotScanned("it is of Feather's version 1, which is no longer in use: write it anew as version 2")
-    # Never closed by hand: Arrow's buffers are views of it.
-    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    source = pyarrow.py_buffer(memory)
+    memory, source = _mapped(file, pyarrow)
     is_file = memory[:6] == b"ARROW1"
     with read_with("pyarrow"):
         opened = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
@@ -167,7 +171,8 @@ def _ipc_blocks(pyarrow: Any, memory: mmap.mmap, source: Any, is_file: bool, fie
                 held += part.nbytes
                 del part, found
                 if held > _HELD:
-                    _give_back(memory, pyarrow)
+                    pyarrow.default_memory_pool().release_unused()
+                    _give_back(memory)
                     held = 0
             first += rows
             number += 1
@@ -185,8 +190,13 @@ def _batches(pyarrow: Any, source: Any, is_file: bool, taken: list[int]) -> Iter
         yield opened.get_batch(number)
 
 
-def _give_back(memory: mmap.mmap, pyarrow: Any) -> None:
+def _mapped(file: IO[bytes], pyarrow: Any) -> tuple[mmap.mmap, Any]:
+    """The file in memory, and as a buffer of Arrow; never closed by hand, since Arrow's buffers are views of it."""
+    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return memory, pyarrow.py_buffer(memory)
+
+
+def _give_back(memory: mmap.mmap) -> None:
     """Let go of the pages that were read: they stay in the system's cache, but not in this process."""
-    pyarrow.default_memory_pool().release_unused()
     if hasattr(memory, "madvise"):
         memory.madvise(mmap.MADV_DONTNEED)

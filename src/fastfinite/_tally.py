@@ -67,9 +67,9 @@ def tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple[
     array, shape = accepted.array, accepted.array.shape
     rest = () if axis is None else shape[:axis] + shape[axis + 1 :]
     counts: dict[str, Any] = {name: 0 if axis is None else np.zeros(rest, np.intp) for name in COUNTS}
-    clean = False
+    clean = False       # what lies in memory, where values are missing too
     if accepted.how == "finite":
-        clean = _slow.integer_limit(array.dtype, target) is None and not accepted.nulls
+        clean = _slow.integer_limit(array.dtype, target) is None
     elif accepted.how == "bits":
         form = accepted.format
         assert form is not None
@@ -77,32 +77,26 @@ def tally(accepted: Accepted, target: Format | None, axis: int | None) -> tuple[
             totals, first, first_over, columns = _core.tally(
                 array, form.thresholds(target), accepted.parts, -1 if axis is None else axis
             )
-            clean = not any(totals) and not accepted.nulls
+            clean = not any(totals)
             if accepted.mask is None:
                 found = totals if columns is None else np.ascontiguousarray(np.moveaxis(columns, -1, 0))
                 counts.update(zip(("nan", "posinf", "neginf", "overflow"), found))
                 return counts, first, first_over
-    if not clean and axis is None and accepted.nulls and accepted.how in ("bits", "finite"):
-        return _tally_beside_nulls(accepted, target)
+    mask, nulls = accepted.mask, accepted.nulls
+    first = first_over = -1
     if not clean:
-        return _slow.tally(accepted, target, axis)
-    if accepted.mask is not None:
-        masked = np.count_nonzero(accepted.mask, axis=axis)
-        counts["masked"] = int(masked) if axis is None else np.asarray(masked)
-    return counts, -1, -1
-
-
-def _tally_beside_nulls(accepted: Accepted, target: Format | None) -> tuple[dict[str, Any], int, int]:
-    """As `tally`, with zeros where values are missing: columns with nulls are common, and the kernels fast."""
-    missing = accepted.mask
-    assert missing is not None
-    filled = accepted.array.copy()
-    filled[missing] = np.zeros((), filled.dtype)
-    counts, first, first_over = tally(accepted._replace(array=filled, mask=None, nulls=False), target, None)
-    counts["null"] = int(np.count_nonzero(missing))
-    if counts["null"]:
-        null = int(missing.argmax())
-        first = null if first < 0 else min(first, null)
+        if mask is None or not nulls or accepted.how not in ("bits", "finite"):
+            return _slow.tally(accepted, target, axis)
+        # Again, with zeros where values are missing: columns with nulls are common, and the kernels fast.
+        filled = array.copy()
+        filled[mask] = np.zeros((), filled.dtype)
+        counts, first, first_over = tally(accepted._replace(array=filled, mask=None, nulls=False), target, axis)
+    if mask is not None:
+        missing = np.asarray(np.count_nonzero(mask, axis=axis))
+        counts["null" if nulls else "masked"] = int(missing) if axis is None else missing
+        if nulls and missing.any():
+            null = int(mask.argmax())
+            first = null if first < 0 else min(first, null)
     return counts, first, first_over
 
 
