@@ -56,7 +56,9 @@ def expected(code, severity, count, rows, first, *, where="X", column=1, name="b
 
 def test_nan_and_inf():
     assert found("nan", **in_column(1, nan, 3, nan)) == expected("nan", "error", 2, 4, 1)
-    assert found("nan", **in_column(nan, nan)) == expected("nan", "error", 2, 2, 0)
+    assert found("all-nan", **in_column(nan, nan)) == expected("all-nan", "error", 2, 2, 0)
+    assert found("nan", **in_column(nan, nan)) == found("all-nan", **in_column(nan, 1)) == []
+    assert found("all-inf", **in_column(inf, -inf)) == expected("all-inf", "error", 2, 2, 0)
     assert found("inf", **in_column(1, 2, -inf, inf)) == expected("inf", "error", 2, 4, 2)
     largest = np.finfo("f8").max
     assert not ff.diagnose(**in_column(1, 2, largest, -largest), target_dtype="float64").errors
@@ -151,6 +153,14 @@ def test_constant():
     assert found("constant", **in_column(nan, 7, 7)) == expected("constant", "warning", 2, 3, 1)
     assert found("constant", **in_column(7, 7, np.nextafter(7, 8))) == []
     assert found("constant", [[7.0, 1.0]]) == []        # of one row everything is
+
+
+def test_what_never_varies_in_images_is_no_more_than_a_note():
+    x = RANDOM.random((5, 2, 3))
+    x[:, 1, 2] = 7
+    x[3, 0, 1] = nan
+    assert [facts(cause)[:6] for cause in ff.diagnose(x)] == [
+        ("nan", "error", "X", 1, "[0, 1]", 1), ("constant", "note", "X", 5, "[1, 2]", 5)]
 
 
 def test_near_constant():
@@ -341,7 +351,9 @@ def test_probability_sum():
 
 def test_certain():
     assert found("certain", X4, y_pred=[0.5, 1, 0, 0.5]) == of_p("certain", "note", 2, 4, 1)
-    assert codes(X4, y_pred=[0.5, 1 - 1e-16, 1e-300, 0.5]) == []
+    tiny = [0.5, 1 - 1e-16, 1e-300, 0.5]
+    assert codes(X4, y_pred=tiny, target_dtype="float64") == []
+    assert found("certain", X4, y_pred=tiny) == of_p("certain", "note", 2, 4, 1)        # rounded to float32
 
 
 def test_log_of_zero():
@@ -359,7 +371,16 @@ def test_log_of_zero():
     assert codes(X4, Y4, y_pred=[0, 1, 1, 0]) == codes(X4, Y4, y_pred=np.eye(3)[Y4]) == []
     assert codes(X4, several, y_pred=several) == codes(X4, np.eye(3)[Y4], y_pred=np.eye(3)[Y4]) == []
     # Tiny is not 0.
-    assert codes(X4, Y4, y_pred=[5e-324, 5e-324, 1, 1 - 1e-16]) == []
+    tiny = [5e-324, 5e-324, 1, 1 - 1e-16]
+    assert codes(X4, [0, 1, 1, 0], y_pred=tiny, target_dtype="float64") == []
+    assert found("log-of-zero", X4, [0, 1, 1, 0], y_pred=tiny) == of_p("log-of-zero", "error", 2, 4, 1)
+    for target, least, half in (("float32", 2.0**-149, 2.0**-24), ("float16", 2.0**-24, 2.0**-11),
+                                ("bfloat16", 2.0**-133, 2.0**-8)):
+        for p in ([least, 1 - half], [0.51 * least, 1 - 0.51 * half]):
+            assert codes(X4[:2], [1, 0], y_pred=p, target_dtype=target) == []
+        for p in ([0.5 * least, 1 - 0.5 * half], [0, 1]):
+            assert found("log-of-zero", X4[:2], [1, 0], y_pred=p, target_dtype=target) == of_p(
+                "log-of-zero", "error", 2, 2, 0)
 
 
 def test_equal_logits():
@@ -415,6 +436,82 @@ def test_the_term_of_a_loss_that_is_not_finite(term):
         assert f"({term} in 1 row)" in cause.what
     assert "loss-not-finite" not in codes(X4, [0, 1, 1, 0], **{where: [0, 1, 1, 0.0]})
     assert "loss-not-finite" not in codes(X4, [0, 1, 1, 0], logits=[-inf, inf, 5, 0.0])
+
+
+@pytest.mark.parametrize(("target", "low", "high"), [
+    ("float32", 88.723, 24 * np.log(2)), ("float64", 709.783, 53 * np.log(2)), ("float16", 11.0904, 11 * np.log(2))])
+def test_logits_that_are_sure_of_the_wrong_label(target, low, high):
+    warned = of_y("log-of-zero", "warning", 2, 4, 0, "logits")
+    for z in ([high + 0.001, -low - 0.001, 1, -1], [np.finfo("f4").max, np.finfo("f4").min, 1, -1]):
+        for shape in ((4,), (4, 1)):
+            given = {"logits": np.reshape(z, shape), "target_dtype": target}
+            assert found("log-of-zero", X4, Y4.reshape(shape), **given) == warned
+    near = [high - 0.001, -low + 0.001, 1, -1]
+    assert found("log-of-zero", X4, Y4, logits=near, target_dtype=target) == []
+    right = [-low - 1, high + 1, 1, -1]
+    assert found("log-of-zero", X4, Y4, logits=right, target_dtype=target) == []
+
+
+@pytest.mark.parametrize(("target", "gap"), [("float32", 150 * np.log(2)), ("float64", 1075 * np.log(2))])
+def test_logits_of_many_classes_that_are_sure_of_the_wrong_one(target, gap):
+    z = np.array([[0, gap + 0.001, 0], [1, 0, 2], [gap - 1, 0, gap - 1], [0.0, -gap - 1, 1]])
+    for y in (Y4, np.eye(3)[Y4]):
+        assert found("log-of-zero", X4, y, logits=z, target_dtype=target) == of_y(
+            "log-of-zero", "warning", 1, 4, 0, "logits")
+    z[0, 1] = gap - 0.001
+    assert found("log-of-zero", X4, Y4, logits=z, target_dtype=target) == []
+
+
+def test_infinite_logits():
+    assert found("infinite-logit", X4, Y4, logits=[-inf, inf, 1, -1]) == of_y(
+        "infinite-logit", "warning", 2, 4, 0, "logits")
+    assert found("infinite-logit", X4, Y4, logits=[-50.0, 50, 1, -1]) == []
+
+
+def test_targets_that_overflow():
+    x = X4.astype("f4")
+    assert found("label-overflow", x, [1, 2.5, 1e39, 3]) == [
+        ("label-overflow", "error", "y", None, None, 0, 0.25, None)]
+    assert found("label-overflow", x, [1, 2.5, 65520, 3], target_dtype="float16") != []
+    assert found("label-overflow", x, [1, 2.5, 65519, inf], target_dtype="float16") == []
+    assert found("label-overflow", x, [1, 2.5, 1e38, 3]) == []
+
+
+def test_errors_whose_square_overflows():
+    y = [1.5, 2.5, -3.5, 8]
+    over = found("loss-not-finite", X4, y, y_pred=[1, 2, 1.9e19, 8])
+    assert over == of_p("loss-not-finite", "error", 1, 4, 2)
+    assert codes(X4, y, y_pred=[1, 2, 1.8e19, 8]) == []
+    assert codes(X4, y, y_pred=[1, 2, 1.9e19, 8], target_dtype="float64") == []
+
+
+@pytest.mark.parametrize(("labels", "given"), [
+    ((4, 3), (4, 2)), ((4, 3), (4, 4)), ((4, 3), (4, 1)), ((4, 2), (4,)), ((4, 3, 2), (4, 3))])
+def test_labels_and_predictions_that_are_no_pairs(labels, given):
+    for name in ("y_pred", "logits"):
+        assert found("label-shape", X4, np.zeros(labels), **{name: np.full(given, 0.5)}) == [
+            ("label-shape", "error", "y", None, None, 4, 1.0, None)]
+
+
+@pytest.mark.parametrize(("labels", "given"), [
+    ((4,), (4, 3)), ((4, 1), (4, 1)), ((4, 3), (4, 3)), ((4, 5, 5), (4, 3, 5, 5)), ((4,), (4, 1, 1))])
+def test_labels_and_predictions_that_may_be_pairs(labels, given):
+    assert found("label-shape", X4, np.zeros(labels), logits=RANDOM.random(given)) == []
+
+
+def test_predicted_classes_have_no_loss():
+    y = np.array([0, 1, 2, 1])
+    assert found("predicted-classes", X4, y, y_pred=[0, 1, 1, 2]) == [
+        ("predicted-classes", "note", "y_pred", None, None, 4, 1.0, None)]
+    assert codes(X4, y, y_pred=[0.5, 1, 1.5, 2]) == []
+
+
+def test_minus_one_is_a_class_where_the_last_one_is_missing():
+    logits = np.eye(4)[:, :3]
+    assert found("class-range", X4, [-1, 0, 1, -1], logits=logits) == of_y("class-range", "error", 2, 4, 0)
+    assert found("ignored-class", X4, [-1, 0, 2, -1], logits=logits) == of_y("ignored-class", "note", 2, 4, 0)
+    assert found("binary-labels", X4, [-1, 0, 1, 1]) == of_y("binary-labels", "note", 1, 4, 0)
+    assert found("binary-labels", X4, [-2, 0, 1, 1]) == []
 
 
 MANY = {
@@ -576,16 +673,27 @@ def test_sparse():
 
 
 def test_empty_and_tiny():
-    for x in (np.empty((0, 3)), np.empty((3, 0)), np.empty((0, 0)), [[1.0, 2.0]], [[1.0]], [[1.0], [2.0]], [1.0, 2.0]):
+    for x in ([[1.0, 2.0]], [[1.0]], [[1.0], [2.0]], [1.0, 2.0]):
         diagnosis = ff.diagnose(x)
         assert diagnosis and len(diagnosis) == 0 and str(diagnosis).endswith(": nothing found")
     none = np.empty(0)
-    assert codes(np.empty((0, 3)), none, y_pred=none, logits=none) == []
-    assert codes(np.empty((0, 3)), none, y_pred=np.empty((0, 4)), logits=np.empty((0, 4))) == []
+    for x, what in ((np.empty((0, 3)), "no rows"), (np.empty((3, 0)), "no columns"), (np.empty((0, 0)), "no rows")):
+        (cause,) = ff.diagnose(x)
+        assert (cause.code, cause.severity) == ("empty", "error") and f"there are {what}" in cause.what
+    assert codes(np.empty((0, 3)), none, y_pred=none, logits=none) == ["empty"]
+    assert codes(np.empty((0, 3)), none, y_pred=np.empty((0, 4)), logits=np.empty((0, 4))) == ["empty"]
 
 
 def test_logits_of_more_axes():
     assert codes(X4, np.eye(4)[:, :2], logits=RANDOM.random((4, 2, 3))) == []
+
+
+def test_of_many_columns_the_worst_is_told():
+    x = np.array([[1.0, 2], [3, nan], [nan, nan], [5, 6]])
+    page = str(ff.diagnose(x))
+    assert "X, 2 columns: 0, 1; in X column 1: 2 of 4 values are nan; the first in row 1\n" in page
+    page = str(ff.diagnose(np.vstack([[[nan, 2]], x, [[1, nan]]])))
+    assert "in X column 1: 3 of 6 values are nan; the first in row 2; the first of all in row 0\n" in page
 
 
 def test_inputs_are_left_as_they_are():
@@ -612,7 +720,7 @@ def test_worst_first():
 
 
 PAGE = """\
-Diagnosis of X (4 x 3) for float16: 2 errors, 2 warnings, 1 note
+Diagnosis of X (4 x 3) and y for float16: 2 errors, 2 warnings, 1 note
 
 ERROR nan: X column 0 ('age'): 1 of 4 values are nan; the first in row 3
     why     every sum that it enters is NaN: the mean, the loss, then every weight
@@ -635,7 +743,7 @@ def test_the_page():
     x = np.array([[31, 7, 8], [2, 7, 8], [3, 7, 8], [nan, 7, 8]])
     diagnosis = ff.diagnose(x, [1, 2, 1, 1], columns=["age", "one", "two"], target_dtype="float16")
     assert str(diagnosis) == PAGE
-    assert repr(diagnosis) == "<Diagnosis of X (4 x 3) for float16: 2 errors, 2 warnings, 1 note>"
+    assert repr(diagnosis) == "<Diagnosis of X (4 x 3) and y for float16: 2 errors, 2 warnings, 1 note>"
     assert repr(diagnosis.causes[0]) == (
         "<Cause: error nan: X column 0 ('age'): 1 of 4 values are nan; the first in row 3>")
 

@@ -48,10 +48,17 @@ class Findings:
         self.with_sentinels: set[int] = set()
 
     def cause(self, code: str, severity: str, column: Any, what: str, why: str, remedy: str, **more: Any) -> Cause:
-        """A cause in one column."""
-        names = self.stats.names
-        return Cause(code, severity, "X", what, why, remedy, column=int(self.samples.positions[column]),
-                     name=None if names is None else names[column], **more)
+        """A cause in one column; that of more axes is named by its index along those."""
+        names, position = self.stats.names, int(self.samples.positions[column])
+        name = None if names is None else names[column]
+        if name is None and self.has_places:
+            name = str([int(i) for i in np.unravel_index(position, self.samples.shape[1:])])
+        return Cause(code, severity, "X", what, why, remedy, column=position, name=name, **more)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether columns are the pixels of images, or the like: of these some never vary."""
+        return len(self.samples.shape) > 2
 
     def counted(self, count: Any, first: Any) -> dict[str, Any]:
         """How many values of a column are concerned, which share of its rows that is, and which is the first."""
@@ -62,7 +69,7 @@ def causes_in_data(samples: Samples, target: _formats.Format) -> Iterator[Cause]
     """All causes that columns show."""
     findings = Findings(samples, target)
     finders: list[Finder] = [find(findings) for find in (
-        _not_finite, _overflowing, _imprecise_integers, _sentinels, _without_variance, _uneven, _exponents,
+        _nothing, _not_finite, _overflowing, _imprecise_integers, _sentinels, _without_variance, _uneven, _exponents,
         _logarithms, _bad_rows)]
     questions: list[Question] = []
     for finder in finders:
@@ -74,6 +81,14 @@ def causes_in_data(samples: Samples, target: _formats.Format) -> Iterator[Cause]
         for cause in finder:
             assert isinstance(cause, Cause)
             yield cause
+
+
+def _nothing(findings: Findings) -> Finder:
+    yield []
+    if findings.rows == 0 or len(findings.stats) == 0:
+        what = "no rows" if findings.rows == 0 else "no columns of numbers"
+        yield Cause("empty", "error", "X", f"there are {what}", "the mean loss of nothing is 0 / 0, NaN",
+                    "look at what left them out: a filter, a join, dropna")
 
 
 def _not_finite(findings: Findings) -> Finder:
@@ -94,10 +109,13 @@ def _not_finite(findings: Findings) -> Finder:
         first = dict(zip(places.columns, places.first))
         for column in map(int, np.flatnonzero(counts)):
             count = int(counts[column])
-            what = (f"{count} of {findings.rows} values are {code}; the first in row {first[column]}"
-                    if column in first else f"all {findings.rows} values are {code}")
-            yield findings.cause(code, "error", column, what, why, remedy,
-                                 **findings.counted(count, first.get(column, 0)))
+            counted = findings.counted(count, first.get(column, 0))
+            if column in first:
+                what = f"{count} of {findings.rows} values are {code}; the first in row {first[column]}"
+                yield findings.cause(code, "error", column, what, why, remedy, **counted)
+            else:
+                yield findings.cause(f"all-{code}", "error", column, f"all {findings.rows} values are {code}", why,
+                                     "drop the column: there is nothing that the others could be made of", **counted)
 
 
 def overflow_limit(target: _formats.Format) -> tuple[float, bool]:
@@ -125,7 +143,7 @@ def _overflowing(findings: Findings) -> Finder:
         if count:
             yield findings.cause(
                 "overflow", "error", column,
-                f"{plural(int(count), 'value')} of magnitude {limit:.4g} or more; the first in row {first}",
+                f"{plural(int(count), 'value')} of magnitude {limit:.6g} or more; the first in row {first}",
                 f"cast to {name} they are inf, and then NaN",
                 "standardize before the cast (fastfinite.standardize), or train in a wider dtype",
                 **findings.counted(count, first),
@@ -172,9 +190,9 @@ def _sentinels(findings: Findings) -> Finder:
             findings.with_sentinels.add(int(column))
             yield findings.cause(
                 "sentinel", "warning", column,
-                f"{value:g} stands apart from all other values ({low:g} to {high:g}), "
+                f"{value:g} stands apart from all other values ({low:g}{'' if low == high else f' to {high:g}'}), "
                 f"{plural(count, 'time')}; the first in row {first}",
-                "a number that means 'missing' moves the mean, and the loss goes where it is",
+                "a number that means 'missing' moves the mean and the scale, and the model learns to fit it",
                 "make it NaN, then drop or impute it",
                 **findings.counted(count, first),
             )
@@ -197,7 +215,8 @@ def _without_variance(findings: Findings) -> Finder:
     # Some ten times the resolution; columns of half precision are made from wider ones.
     rtol, name = (1e-15, "float64") if findings.target.mantissa > 23 else (1e-6, "float32")
     enough = findings.rows >= 2
-    constant = np.flatnonzero(stats.constant & enough)
+    severity = "note" if findings.has_places else "warning"
+    constant = np.flatnonzero(stats.constant & np.isfinite(stats.min) & enough)
     near = np.flatnonzero(stats.near_constant(rtol) & enough)
     flat = np.union1d(constant, near)
     present = Occurrences(flat[stats.count[flat] < findings.rows], lambda values: ~np.isnan(values))
@@ -205,14 +224,14 @@ def _without_variance(findings: Findings) -> Finder:
     first = dict(zip(present.columns, present.first))
     for column in map(int, constant):
         yield findings.cause(
-            "constant", "warning", column, f"every value is {stats.min[column]:g}",
+            "constant", severity, column, f"every value is {stats.min[column]:g}",
             "its standard deviation is 0: (x - mean) / std is 0 / 0, NaN in every row",
             "drop the column, or scale with fastfinite.standardize, which makes it 0",
             **findings.counted(stats.count[column], first.get(column, 0)),
         )
     for column in map(int, near):
         yield findings.cause(
-            "near-constant", "warning", column,
+            "near-constant", severity, column,
             f"standard deviation {stats.std[column]:.3g} about a mean of {stats.mean[column]:.6g}",
             f"the spread is at the limit of {name}: dividing by it blows up rounding errors",
             "subtract the mean in float64 before the cast (fastfinite.standardize), or drop the column",
@@ -235,7 +254,7 @@ def _uneven(findings: Findings) -> Finder:
             f"its standard deviation, {std[large]:.3g}, is {ratio:.2g} times that of column "
             f"{findings.samples.positions[small]} ({std[small]:.3g})",
             "no learning rate fits both: the gradient of the large one explodes, or the small one is not learnt",
-            "standardize the columns (fastfinite.standardize, fastfinite.sklearn.ColumnScaler)",
+            "standardize the columns of numbers (fastfinite.standardize, fastfinite.sklearn.ColumnScaler)",
             **findings.counted(findings.rows, None),
         )
 
@@ -272,7 +291,7 @@ def _logarithms(findings: Findings) -> Finder:
             "log-of-zero", "note", column,
             f"{plural(int(below[column]), 'value')} of 0 or less in a positive, skewed column; first in row {first}",
             "the log that such columns are often given is -inf or NaN there",
-            "fastfinite.safe_log(x, fill=...), or log1p",
+            "fastfinite.safe_log(x, fill=...)" + ("" if stats.negative[column] else ", or log1p"),
             **findings.counted(below[column], first),
         )
 

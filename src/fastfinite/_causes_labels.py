@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from fastfinite import _formats
 from fastfinite._accepted import Array
-from fastfinite._causes_data import exp_limit
+from fastfinite._causes_data import exp_limit, overflow_limit
 from fastfinite._diagnosis import Cause
 from fastfinite._labels import SUM_TOLERANCE, Labels, Rows
 from fastfinite._report import plural
@@ -65,7 +66,7 @@ def classes_of(given: Array | None) -> int | None:
 
 
 def causes_in_labels(
-    y: Labels, rows: int, given: Array | None = None, regression: bool = False
+    y: Labels, rows: int, target: _formats.Format, given: Array | None = None, regression: bool = False
 ) -> Iterator[Cause]:
     """Causes in labels; `given` are the predictions, of which the shape says what the task is."""
     labels = y.shape[0]
@@ -74,28 +75,45 @@ def causes_in_labels(
                     "samples and labels are paired wrongly, or broadcasting pairs each with every other",
                     "keep X and y together when rows are dropped or shuffled", count=abs(labels - rows))
     if not y.are_numbers:
-        yield Cause("text-labels", "error", "y", f"the dtype of the labels is {y.dtype}: they are no numbers",
+        yield Cause("text-labels", "error", "y", f"the dtype of the labels is {y.label}: they are no numbers",
                     "losses take numbers", "encode them, for example with sklearn.preprocessing.LabelEncoder",
                     count=math.prod(y.shape), share=1.0, first=0)
         return
     if y.nan:
         yield rows_cause("label-nan", "error", "y", y.nan, "of labels that are NaN or inf",
                          "one NaN label makes the mean loss NaN", "drop these rows, or give them weight 0")
+    limit, _ = overflow_limit(target)
+    if y.largest >= limit:
+        yield Cause("label-overflow", "error", "y", f"labels of magnitude {y.largest:.6g}, beyond {limit:.6g}",
+                    f"cast to {target.name} they are inf, and so is the loss",
+                    "scale the targets, for example to zero mean and unit variance", share=1 / max(labels, 1))
+    if given is not None and not _pair(y.shape, given.shape):
+        yield Cause("label-shape", "error", "y", f"shape {y.shape} against predictions of shape {given.shape}",
+                    "they are no pairs: the loss fails, or broadcasts each against every other",
+                    "predict one value a row, or one for each class of the labels", count=labels, share=1.0)
+        return
     column = given is not None and given.ndim == 2 and given.shape[1] == 1
     if len(y.shape) == 2 and y.shape[1] == 1 and not column:
         yield Cause("label-shape", "warning", "y", f"shape {y.shape} where losses expect ({labels},)",
-                    "against predictions of shape (n,) it broadcasts to n x n: the loss is finite and means nothing",
-                    "y.ravel()", count=labels, share=1.0)
+                    "against predictions of shape (n,) it broadcasts to n x n: each label meets every prediction",
+                    "np.ravel(y)", count=labels, share=1.0)
     if len(y.shape) == 1 and labels > 1 and column:
         yield Cause("label-shape", "warning", "y", f"shape {y.shape} against predictions of a column, ({labels}, 1)",
-                    "they broadcast to n x n: the loss is finite and means nothing",
-                    "ravel() the predictions", count=labels, share=1.0)
+                    "they broadcast to n x n: each label meets every prediction",
+                    "ravel the predictions (logits.ravel(), logits.squeeze(1) of a tensor)", count=labels, share=1.0)
     if not y.present:
         return
     if y.is_single:
         yield from _classes(y, given is not None and y.classes is None, regression)
     elif len(y.shape) == 2 and not regression:
         yield from _one_hot(y)
+
+
+def _pair(labels: tuple[int, ...], given: tuple[int, ...]) -> bool:
+    """Whether labels and predictions of these shapes may be of the same rows."""
+    labels, given = (shape[:1] if math.prod(shape[1:]) == 1 else shape for shape in (labels, given))
+    # Of more axes, classes may be anywhere.
+    return len(labels) == 1 or len(given) > 2 or labels[1:] == given[1:]
 
 
 def _by_row(bad: Array) -> Array:
@@ -123,6 +141,10 @@ def _classes(y: Labels, probabilities: bool, regression: bool) -> Iterator[Cause
     if two or probabilities:
         return
     if classes is None:
+        if not y.fraction and values.tolist() == [-1, 0, 1]:
+            yield Cause("binary-labels", "note", "y", "labels are {-1, 0, 1}",
+                        "if -1 means 'unknown': a binary loss takes it as a label, and is unbounded below",
+                        "give these rows weight 0, or leave them out", **_counted(y.outside))
         if not y.fraction and values[0] == 1 and _are_classes(y):
             yield Cause("classes-from-one", "note", "y", f"labels are {shown}",
                         "if they are classes: cross-entropies count from 0, and the last one does not exist for them",
@@ -130,7 +152,7 @@ def _classes(y: Labels, probabilities: bool, regression: bool) -> Iterator[Cause
     elif y.fraction:
         yield rows_cause("class-fraction", "error", "y", y.fraction, "of classes that are no whole numbers",
                          "a class is an index", "encode the classes from 0 on")
-    elif len(y.beyond_values) == 1 and y.beyond_values[0] in (-1, -100):
+    elif _are_ignored(y, classes):
         yield rows_cause("ignored-class", "note", "y", y.beyond, f"labelled {number(y.beyond_values[0])}",
                          "losses that are told to ignore this label leave the rows out; others read beyond the row",
                          "pass it as ignore_index where the loss has it, or give these rows weight 0")
@@ -138,7 +160,15 @@ def _classes(y: Labels, probabilities: bool, regression: bool) -> Iterator[Cause
         yield rows_cause("class-range", "error", "y", y.beyond,
                          f"of classes outside 0 to {classes - 1}, for which there are {classes} columns",
                          "the loss reads beyond the row: an error, NaN, or a crash on a device",
+                         "y - 1" if _are_classes(y) and values[0] == 1 else
                          "encode the classes from 0 on, or widen the last layer")
+
+
+def _are_ignored(y: Labels, classes: int) -> bool:
+    """Whether the labels beyond the classes are those that losses are told to leave out."""
+    # Where -1 occurs and the last class does not, they are more likely to be counted from -1.
+    return len(y.beyond_values) == 1 and bool(
+        y.beyond_values[0] == -100 or (y.beyond_values[0] == -1 and y.values[-1] == classes - 1))
 
 
 def _counted(rows: Rows) -> dict[str, Any]:
@@ -161,7 +191,9 @@ def _one_hot(y: Labels) -> Iterator[Cause]:
                          "encode them again; fastfinite.cross_entropy takes classes as they are")
 
 
-def causes_in_probabilities(p: Array, y: Array | None, regression: bool = False) -> Iterator[Cause]:
+def causes_in_probabilities(
+    p: Array, y: Array | None, target: _formats.Format, regression: bool = False
+) -> Iterator[Cause]:
     """Causes in predicted probabilities, or in the predictions of a regression."""
     values = p.astype(np.float64)
     bad = ~np.isfinite(values)
@@ -170,6 +202,11 @@ def causes_in_probabilities(p: Array, y: Array | None, regression: bool = False)
                          "the loss of these rows is NaN, and their accuracy 0",
                          "look for the NaN in the data and the parameters (fastfinite.check_parameters)")
     if regression:
+        if y is not None and _are_whole(values) and _are_whole(y):
+            yield Cause("predicted-classes", "note", "y_pred",
+                        "every prediction is a whole number, and so is every label",
+                        "classes have an accuracy, but no cross-entropy: nothing else was looked at",
+                        "pass probabilities (predict_proba) or logits=", count=len(values), share=1.0)
         return
     outside = ~bad & ((values < 0) | (values > 1))
     if outside.any():
@@ -182,7 +219,17 @@ def causes_in_probabilities(p: Array, y: Array | None, regression: bool = False)
             yield rows_cause("probability-sum", "warning", "y_pred", off, "of probabilities that do not sum to 1",
                              "they are no distribution: the cross-entropy has no lower bound of 0",
                              "fastfinite.softmax of the logits")
-    yield from _certain(flat(values), None if y is None else flat(y))
+    yield from _certain(flat(rounded(values, target)), None if y is None else flat(y))
+
+
+def _are_whole(values: Array) -> bool:
+    present = values[np.isfinite(values)]
+    return bool((present == np.floor(present)).all())
+
+
+def rounded(p: Array, target: _formats.Format) -> Array:
+    """Probabilities, those that are 0 or 1 in a format rounded to it."""
+    return np.where(np.abs(p) <= target.value(1) / 2, 0, np.where(np.abs(1 - p) <= 2.0 ** -(target.mantissa + 2), 1, p))
 
 
 def _multi_label(y: Array | None, p: Array) -> bool:
@@ -262,16 +309,27 @@ def _saturated(values: Array, target: _formats.Format) -> Iterator[Cause]:
                          "lower the learning rate or the scale of the inputs, and clip gradients")
 
 
-def causes_in_loss(y: Array, p: Array | None, logits: Array | None, regression: bool = False) -> Iterator[Cause]:
+def causes_in_loss(
+    y: Array, p: Array | None, logits: Array | None, target: _formats.Format, regression: bool = False
+) -> Iterator[Cause]:
     """The rows of which the loss is NaN or inf, and by which term."""
     where, values = ("y_pred", p) if logits is None else ("logits", logits)
     if values is None or y.dtype.kind not in "biuf":
         return
     labels, scores = as_floats(flat(y)), as_floats(flat(values))
+    if logits is None and not regression:
+        scores = rounded(scores, target)
     if labels.shape == scores.shape and labels.ndim == 1:
         terms = _terms_of_one(labels, scores, None if regression else where)
+        if regression:
+            limit = math.sqrt(min(overflow_limit(target)[0], sys.float_info.max))
+            terms.append(("the square of the error overflows", np.isfinite(scores) & (np.abs(scores - labels) > limit)))
+        if logits is not None:
+            yield from _wrong_logits(labels, scores, target)
     elif scores.ndim == 2 and labels.shape in (scores.shape, scores.shape[:1]) and not _multi_label(y, scores):
         terms = _terms_of_many(labels, scores, where)
+        if logits is not None:
+            yield from _wrong_margins(labels, scores, target)
     else:
         return
     found = [(words, bad) for words, bad in terms if bad.any()]
@@ -280,7 +338,40 @@ def causes_in_loss(y: Array, p: Array | None, logits: Array | None, regression: 
         by_term = "; ".join(f"{words} in {plural(int(bad.sum()), 'row')}" for words, bad in found)
         yield rows_cause("loss-not-finite", "error", where, every, f"of which the loss is NaN or inf ({by_term})",
                          "one of them makes the mean loss NaN or inf, and every weight after one step",
-                         "mend what the term names; the safe losses of fastfinite have no such term but for NaN")
+                         "mend the rows that it names: the causes of these are above")
+
+
+_WRITTEN_OUT = ("written out, the loss is the log of 0, inf; a loss of logits is finite there",
+                "use a loss of logits (fastfinite.binary_cross_entropy_with_logits, fastfinite.cross_entropy)")
+
+
+def _wrong_logits(labels: Array, z: Array, target: _formats.Format) -> Iterator[Cause]:
+    """Logits that are so sure of the wrong label that its probability is 0 in a format."""
+    with np.errstate(all="ignore"):
+        # 1 / (1 + exp(-z)) is 0 where exp overflows, and 1 where exp is half a unit in the last place.
+        wrong = ((labels > 0) & (z < -exp_limit(target))) | ((labels < 1) & (z > (target.mantissa + 1) * math.log(2)))
+        wrong &= np.isfinite(z)
+    if wrong.any():
+        yield rows_cause("log-of-zero", "warning", "logits", wrong,
+                         f"certain and wrong: a sigmoid of the wrong label, rounded to 0 or 1 in {target.name}",
+                         *_WRITTEN_OUT)
+    infinite = np.isinf(z)
+    if infinite.any():
+        yield rows_cause("infinite-logit", "warning", "logits", infinite, "of infinite logits",
+                         "the usual loss of logits, max(z, 0) - z * y + log1p(exp(-|z|)), is inf - inf there, NaN",
+                         "clip them; fastfinite.binary_cross_entropy_with_logits takes them as they are")
+
+
+def _wrong_margins(labels: Array, z: Array, target: _formats.Format) -> Iterator[Cause]:
+    """The same of many classes: the softmax of the true one is 0."""
+    true = _true_class(labels, z.shape)
+    with np.errstate(all="ignore"):
+        least = np.where(true & np.isfinite(z), z, np.inf).min(axis=1, initial=np.inf)
+        margin = np.where(np.isfinite(z), z, -np.inf).max(axis=1, initial=-np.inf) - least
+        wrong = np.isfinite(margin) & (margin > math.log(2) - math.log(target.value(1)))
+    if wrong.any():
+        yield rows_cause("log-of-zero", "warning", "logits", wrong,
+                         f"certain and wrong: the softmax of the true class is 0 in {target.name}", *_WRITTEN_OUT)
 
 
 def _terms_of_one(labels: Array, scores: Array, where: str | None) -> list[tuple[str, Array]]:
@@ -301,14 +392,19 @@ def _terms_of_one(labels: Array, scores: Array, where: str | None) -> list[tuple
     return terms
 
 
+def _true_class(labels: Array, shape: tuple[int, ...]) -> Array:
+    """Where the true class of each row is, given as a number or one-hot."""
+    if labels.ndim > 1:
+        return np.asarray(labels > 0)
+    known = (labels >= 0) & (labels < shape[1]) & (labels == np.floor(labels))
+    true = np.zeros(shape, np.bool_)
+    true[np.flatnonzero(known), labels[known].astype(np.intp)] = True
+    return true
+
+
 def _terms_of_many(labels: Array, scores: Array, where: str) -> list[tuple[str, Array]]:
     """Of one of many classes a row, given as a number or one-hot."""
-    if labels.ndim == 1:
-        known = (labels >= 0) & (labels < scores.shape[1]) & (labels == np.floor(labels))
-        true = np.zeros(scores.shape, np.bool_)
-        true[np.flatnonzero(known), labels[known].astype(np.intp)] = True
-    else:
-        true = np.asarray(labels > 0)
+    true = _true_class(labels, scores.shape)
     terms = [("the label is NaN", _by_row(np.isnan(labels)))]
     if where == "y_pred":
         return [

@@ -94,7 +94,7 @@ def diagnose(
     >>> import fastfinite as ff
     >>> X = np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]])
     >>> print(ff.diagnose(X, np.array([0, 1, 1]), y_pred=np.array([0.0, 0.4, 0.0])))
-    Diagnosis of X (3 x 2) for float32: 2 errors, 1 warning
+    Diagnosis of X (3 x 2), y and y_pred for float32: 2 errors, 1 warning
     <BLANKLINE>
     ERROR log-of-zero: y_pred: 1 row certain and wrong: probability 0 for the true label; the first is row 2
         why     log(0) is -inf, so the mean loss is inf, and NaN after the backward pass
@@ -102,7 +102,7 @@ def diagnose(
     <BLANKLINE>
     ERROR loss-not-finite: y_pred: 1 row of which the loss is NaN or inf (y * log(p) with p = 0 in 1 row); the first ...
         why     one of them makes the mean loss NaN or inf, and every weight after one step
-        remedy  mend what the term names; the safe losses of fastfinite have no such term but for NaN
+        remedy  mend the rows that it names: the causes of these are above
     <BLANKLINE>
     WARNING constant: X column 1: every value is 7
         why     its standard deviation is 0: (x - mean) / std is 0 / 0, NaN in every row
@@ -119,14 +119,15 @@ def diagnose(
                 return diagnosis_of(samples, target, facts=facts)
         labels, probabilities, scores = (None if values is None else _numbers(values, name)
                                          for name, values in (("y", y), ("y_pred", y_pred), ("logits", logits)))
-        return diagnosis_of(samples, target, labels, y_pred=probabilities, logits=scores)
+        label = str(getattr(y, "dtype", "")) if y is not None else ""
+        return diagnosis_of(samples, target, labels, y_pred=probabilities, logits=scores, label=label)
 
 
 def diagnosis_of(
     samples: Samples, target: _formats.Format, y: Array | None = None, *, y_pred: Array | None = None,
-    logits: Array | None = None, facts: Labels | None = None,
+    logits: Array | None = None, facts: Labels | None = None, label: str = "",
 ) -> Diagnosis:
-    """Diagnose what has been opened; `facts` stand for labels that are not held in memory."""
+    """Diagnose what has been opened; `facts` stand for labels that are not in memory, `label` is the dtype of `y`."""
     causes = list(causes_in_data(samples, target))
     for name, values in (("y_pred", y_pred), ("logits", logits)):
         if values is not None and values.shape[:1] != (samples.rows,):
@@ -137,21 +138,23 @@ def diagnosis_of(
     given = y_pred if logits is None else logits
     regression = y is not None and logits is None and y_pred is not None and is_regression(y, y_pred)
     if y is not None:
-        facts = labels_of(y, classes_of(given))
+        facts = labels_of(y, classes_of(given), label)
     if facts is not None:
-        causes += causes_in_labels(facts, samples.rows, given, regression)
+        causes += causes_in_labels(facts, samples.rows, target, given, regression)
     if y_pred is not None:
-        causes += causes_in_probabilities(y_pred, y, regression)
+        causes += causes_in_probabilities(y_pred, y, target, regression)
     if logits is not None:
         causes += causes_in_logits(logits, target)
     if y is not None:
-        causes += causes_in_loss(y, y_pred, logits, regression)
+        causes += causes_in_loss(y, y_pred, logits, target, regression)
     shown = None
     if logits is not None:
         shown = saturation(logits, target)
     elif y_pred is not None and not regression:
         shown = saturation_of_probabilities(y_pred, target)
-    return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map, shown)
+    named = {"y": facts, "y_pred": y_pred, "logits": logits}
+    return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map, shown,
+                     [name for name, values in named.items() if values is not None])
 
 
 def _streamed_labels(y: Any) -> Labels | None:

@@ -86,6 +86,8 @@ class Diagnosis:
         Errors, then warnings, then notes.
     shape : tuple of int
         Of `X`.
+    given : tuple of str
+        What was looked at: "X", and "y", "y_pred", "logits" as far as they were given.
     not_scanned : tuple of str
         Columns of `X` that hold no numbers.
     target_dtype : str
@@ -103,14 +105,15 @@ class Diagnosis:
     (False, ['binary-labels', 'constant', 'constant'])
     """
 
-    __slots__ = ("bad_map", "causes", "not_scanned", "saturation", "shape", "stats", "target_dtype")
+    __slots__ = ("bad_map", "causes", "given", "not_scanned", "saturation", "shape", "stats", "target_dtype")
 
     def __init__(
         self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, stats: ColumnStats, bad_map: BadMap,
-        saturation: Histogram | None = None,
+        saturation: Histogram | None = None, given: Sequence[str] = (),
     ) -> None:
         self.causes = sorted(causes, key=lambda cause: SEVERITIES.index(cause.severity))
         self.shape, self.target_dtype, self.not_scanned = shape, target_dtype, stats.not_scanned
+        self.given = ("X", *given)
         # What `plot` shows beside the statistics.
         self.stats, self.bad_map, self.saturation = stats, bad_map, saturation
 
@@ -168,15 +171,25 @@ class Diagnosis:
     def found(self) -> str:
         """How many causes of each severity there are, in words."""
         counts = {severity: sum(cause.severity == severity for cause in self.causes) for severity in SEVERITIES}
-        return ", ".join(plural(n, severity) for severity, n in counts.items() if n) or "nothing found"
+        words = [plural(n, severity) for severity, n in counts.items() if n] or ["nothing found"]
+        if self.not_scanned:
+            words.append(f"{plural(len(self.not_scanned), 'column')} not scanned")
+        return ", ".join(words)
+
+    def heading(self) -> str:
+        """What was looked at, and how many causes were found."""
+        first, *others = [f"X ({' x '.join(map(str, self.shape))})", *self.given[1:]]
+        given = f"{', '.join([first, *others[:-1]])} and {others[-1]}" if others else first
+        return f"Diagnosis of {given} for {self.target_dtype}: {self.found()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values, fit for JSON."""
-        return {"ok": bool(self), "shape": list(self.shape), "target_dtype": self.target_dtype,
+        return {"ok": bool(self), "given": list(self.given), "shape": list(self.shape),
+                "target_dtype": self.target_dtype,
                 "causes": [cause.to_dict() for cause in self.causes], "not_scanned": list(self.not_scanned)}
 
     def __str__(self) -> str:
-        lines = [f"Diagnosis of X ({' x '.join(map(str, self.shape))}) for {self.target_dtype}: {self.found()}"]
+        lines = [self.heading()]
         for group in self.groups():
             first = group[0]
             lines += ["", f"{first.severity.upper()} {first.code}: {summed_up(group)}"]
@@ -186,7 +199,7 @@ class Diagnosis:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<{str(self).partition(chr(10))[0]}>"
+        return f"<{self.heading()}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -195,15 +208,17 @@ class Diagnosis:
             for group in self.groups()
         )
         head = "".join(f"<th>{title}</th>" for title in ("severity", "cause", "what", "why", "remedy"))
-        return (f"<table><caption>{in_html(str(self).partition(chr(10))[0])}</caption><thead><tr>{head}</tr></thead>"
+        return (f"<table><caption>{in_html(self.heading())}</caption><thead><tr>{head}</tr></thead>"
                 f"<tbody>{rows}</tbody></table>")
 
 
 def summed_up(group: Sequence[Cause]) -> str:
-    """What a group says: in full where it is one, else once and with its columns."""
-    first = group[0]
+    """What a group says: in full where it is one, else of the worst of its columns, and which they are."""
+    first = max(group, key=lambda cause: cause.count)
     if len(group) == 1:
         return f"{first.place}: {first.what}"
     names = [str(cause.column) if cause.name is None else f"{cause.column} ({cause.name!r})" for cause in group]
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-    return f"{first.where}, {len(group)} columns: {listed}; in {first.place}: {first.what}"
+    earliest = min((cause.first for cause in group if cause.first is not None), default=None)
+    at = "" if earliest == first.first else f"; the first of all in row {earliest}"
+    return f"{first.where}, {len(group)} columns: {listed}; in {first.place}: {first.what}{at}"

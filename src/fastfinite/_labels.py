@@ -63,14 +63,21 @@ class Labels:
         Of one label a row: not in [0, 1]; no whole number; not in [0, `classes`).
     inside, off, several : Rows
         Of several a row: all in [0, 1]; of these, not of sum 1; of a sum of more than one label.
+    label : str
+        The dtype as it is told.
+    largest : float
+        The largest magnitude that is finite.
     values : ndarray
         The different ones, ascending, as long as they may be classes: `many` is True where there are more.
     beyond_values : ndarray
         Up to two of those that are `beyond`.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic], classes: int | None = None) -> None:
-        self.shape, self.dtype, self.classes = shape, dtype, classes
+    def __init__(
+        self, shape: tuple[int, ...], dtype: np.dtype[np.generic], classes: int | None = None, label: str = ""
+    ) -> None:
+        self.shape, self.dtype, self.classes, self.label = shape, dtype, classes, label or str(dtype)
+        self.largest = 0.0
         self.present, self.nan, self.outside, self.fraction, self.beyond = Rows(), Rows(), Rows(), Rows(), Rows()
         self.inside, self.off, self.several = Rows(), Rows(), Rows()
         self.values, self.many = np.empty(0), False
@@ -89,6 +96,7 @@ class Labels:
         """Add the rows from `row` on, as float64."""
         nan = ~np.isfinite(values)
         self.nan.add(self._any(nan), row)
+        self.largest = max(self.largest, float(np.abs(values).max(initial=0, where=~nan)))
         if self.is_single:
             self._add_single(values.reshape(-1), ~nan.reshape(-1), row)
         else:
@@ -105,6 +113,7 @@ class Labels:
         for name in ("present", "nan", "outside", "fraction", "beyond", "inside", "off", "several"):
             getattr(self, name).join(getattr(other, name))
         self._add_values(other.values, other.many)
+        self.largest = max(self.largest, other.largest)
         self.beyond_values = np.union1d(self.beyond_values, other.beyond_values)[:2]
         self.shape = (self.shape[0] + other.shape[0], *self.shape[1:])
 
@@ -131,9 +140,9 @@ class Labels:
         self.several.add(sums > 1.5, row)
 
 
-def labels_of(y: Array, classes: int | None) -> Labels:
+def labels_of(y: Array, classes: int | None, label: str = "") -> Labels:
     """The facts of an array."""
-    labels = Labels(y.shape, y.dtype, classes)
+    labels = Labels(y.shape, y.dtype, classes, label)
     if labels.are_numbers:
         for row in range(0, len(y), _ROWS):
             labels.add(as_floats(y[row : row + _ROWS]), row)

@@ -76,7 +76,7 @@ class Gathered:
         """Add a diagnosis: what to do, then where it is, then what the columns are like."""
         groups = found.groups()
         rows = [(group[0].severity, group[0].code, summed_up(group), group[0].why, group[0].remedy) for group in groups]
-        self.add(Table(f"{name}: {found.found()}", _CAUSE, rows, str(found).partition("\n")[0]))
+        self.add(Table(f"{name}: {found.found()}", _CAUSE, rows, found.heading()))
         places = [(cause.severity, cause.code, cause.where, cause.column, cause.name, cause.count, cause.share,
                    cause.first) for cause in found]
         if places:
