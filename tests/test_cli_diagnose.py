@@ -44,7 +44,8 @@ def test_arrays_and_labels_are_diagnosed_as_in_python(arrays, diagnose):
     code, out, _ = diagnose("X.npy", "--json", "--target-dtype", "float16")
     expected = json.loads(json.dumps(ff.diagnose(X, target_dtype="float16").to_dict()))
     assert code == 1 and json.loads(out) == {
-        "version": ff.__version__, "diagnoses": [{"file": "X.npy", "name": None, **expected}], "exit_code": 1}
+        "version": ff.__version__, "diagnoses": [{"file": "X.npy", "name": None, **expected}],
+        "problems": [], "exit_code": 1}
 
 
 def test_the_readme_shows_what_is_printed(diagnose):
@@ -78,10 +79,10 @@ def test_a_column_of_numbers_and_text_is_told_and_fails(diagnose):
 @pytest.mark.parametrize(("arguments", "words"), [
     (["none.npy"], "No such file"), (["X.npy", "y.npy", "y.npy"], "not 3 files"),
     (["X.npy", "--target", "a"], "--target 'a' names no array of X.npy, which has none with a name"),
-    (["X.npy", "y.npy", "--target", "a"], "--target takes the place of a file of labels"),
+    (["X.npy", "y.npy", "--target", "a"], "--target names a column of labels, and y.npy is an array"),
     (["X.npy", "none.npy"], "none.npy: No such file"), (["X.npy", "pair.npz"], "it holds 2 arrays, and labels are one"),
     (["pair.npz", "--array", "c"], "--array 'c' names no array of pair.npz, which has 'a', 'b'"),
-    (["pair.npz", "y.npy"], "the labels are of one array, and it holds 2 beside them: choose with --array ('a', 'b')"),
+    (["pair.npz", "y.npy"], "labels are of one array, and there are 2: choose with --array ('a', 'b')"),
     (["raw.npy"], "raw bytes of unknown meaning"), (["cut.npy"], "truncated"), (["."], "it stands for 7 files"),
     (["number.npy"], "must have rows"), (["X.npy", "number.npy"], "must have rows"),
 ])
@@ -94,11 +95,30 @@ def test_what_cannot_be_diagnosed_is_refused_with_a_reason(arguments, words, arr
     assert code == 2 and out == "" and words in err and len(err.splitlines()) == 1
 
 
+def test_the_labels_may_be_a_column_of_another_table(diagnose):
+    require("pyarrow")
+    X = np.random.default_rng(0).normal(size=(3, 2))
+    np.save("X.npy", X)
+    Path("y.csv").write_text("id,sick\n7,1\n8,2\n9,1\n", encoding="utf-8")
+    assert diagnose("X.npy", "y.csv", "--target", "sick") == (1, f"{ff.diagnose(X, [1, 2, 1])}\n", "")
+    assert "it is a table of 2 columns, and labels are one: name it with --target" in diagnose("X.npy", "y.csv")[2]
+
+
+def test_what_cannot_be_read_is_told_in_json_and_on_the_page_too(diagnose):
+    Path("cut.npy").write_bytes(b"nothing")
+    code, out, err = diagnose("cut.npy", "--json", "--html", "d.html")
+    found = json.loads(out)
+    assert code == found["exit_code"] == 2 and found["diagnoses"] == []
+    assert [f"fastfinite: {problem}\n" for problem in found["problems"]] == [err]
+    assert "1 problem" in Path("d.html").read_text(encoding="utf-8")
+
+
 def test_the_target_has_to_be_a_column_of_numbers(diagnose):
     require("pyarrow")
     Path("t.csv").write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
     assert "it has no column 'c'; its columns are 'a', 'b'" in diagnose("t.csv", "--target", "c")[2]
-    assert "its column 'b' holds no numbers" in diagnose("t.csv", "--target", "b")[2]
+    code, out, err = diagnose("t.csv", "--target", "b")
+    assert (code, err) == (1, "") and "ERROR text-labels: y: the dtype of the labels is text, dates or lists" in out
 
 
 def test_lists_have_no_rows_of_their_own_and_are_listed(diagnose):

@@ -155,6 +155,48 @@ def test_constant():
     assert found("constant", [[7.0, 1.0]]) == []        # of one row everything is
 
 
+@pytest.mark.parametrize("make", ["pandas", "polars", "pyarrow"])
+def test_integers_beside_nulls_keep_their_digits(make):
+    library = require(make)
+    ids = [None, *(2**60 + i for i in range(1, 8))]
+    x = library.DataFrame({"id": library.array(ids, dtype="Int64")}) if make == "pandas" else (
+        library.table if make == "pyarrow" else library.DataFrame)({"id": ids})
+    assert found("integer-digits", x) == [("integer-digits", "warning", "X", 0, "id", 7, 7 / 8, 1)]
+
+
+def test_integers_in_object_arrays_lose_digits_too():
+    for start, count in ((2**24, 2), (2**63, 2), (-(2**60), 2)):
+        x = np.array([[start], [start + 1], [None], [start + 3]], object)
+        assert found("integer-digits", x)[0][5:] == (count, count / 4, 1)
+    assert found("integer-digits", np.array([[2**24 + 1], [0.5]], object)) == []
+    assert found("integer-digits", np.array([[2**64 + 1], [1]], object)) == []        # no integer of NumPy's
+
+
+def test_columns_are_named_where_they_are():
+    pandas = require("pandas")
+    x = pandas.DataFrame({"t": list("abc"), "u": [1.0, 2, nan], "v": [1.0, 2, 3]})
+    diagnosis = ff.diagnose(x, columns=["U", "V"])
+    assert [cause.place for cause in diagnosis] == ["X column 1 ('U')"]
+    assert diagnosis.bad_map.names == ["t (not scanned)", "U", "V"]
+
+
+def test_columns_that_may_hold_numbers_are_told():
+    pyarrow = require("pyarrow")
+    x = pyarrow.table({"a": [1.0, 2.0, 4.0], "l": [[1.0], [2.0], []], "n": pyarrow.nulls(3), "t": list("abc")})
+    (cause,) = ff.diagnose(x)
+    assert (cause.code, cause.severity, cause.count) == ("not-scanned", "warning", 2) and "'l', 'n'" in cause.what
+
+
+@pytest.mark.parametrize("target", ["float32", "float16", "bfloat16"])
+def test_underflow(target):
+    least = {"float32": 2.0**-149, "float16": 2.0**-24, "bfloat16": 2.0**-133}[target]
+    under = in_column(least / 2, -least / 4, least / 3)
+    assert found("underflow", **under, target_dtype=target) == expected("underflow", "warning", 3, 3, None)
+    assert found("underflow", **under, target_dtype="float64") == []
+    assert found("underflow", **in_column(0, 0, 0.51 * least), target_dtype=target) == []
+    assert found("underflow", **in_column(0, 0, 0), target_dtype=target) == []
+
+
 def test_what_never_varies_in_images_is_no_more_than_a_note():
     x = RANDOM.random((5, 2, 3))
     x[:, 1, 2] = 7
@@ -222,7 +264,7 @@ def test_label_nan():
 def test_length():
     assert found("length", X4, [0, 1, 1]) == [("length", "error", "y", None, None, 1, 0.0, None)]
     assert found("length", X4, [0, 1, 1, 0], y_pred=[0.5] * 3, logits=[1.0, 2.0]) == [
-        ("length", "error", where, None, None, 0, 0.0, None) for where in ("y_pred", "logits")]
+        ("length", "error", where, None, None, count, 0.0, None) for where, count in (("y_pred", 1), ("logits", 2))]
     assert codes(X4, [0, 1, 1, 0]) == []
 
 
@@ -328,6 +370,20 @@ def test_labels_to_be_ignored_are_a_note():
     assert "class-range" in codes(X4, [0, -2, 2, 1], logits=logits)
 
 
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "int4"])
+def test_labels_and_predictions_of_other_formats(name):
+    dtype = getattr(require("ml_dtypes"), name)
+    assert codes(X4, np.array([0, 1, 1, 0], dtype), y_pred=np.array([0, 1, 1, 0], dtype)) == []
+    assert codes(X4, np.array([1, 2, 2, 1], dtype)) == ["binary-labels"]
+
+
+@pytest.mark.parametrize("dtype", [float, object, int])
+def test_masked_labels_are_missing(dtype):
+    y = np.ma.array(np.array([0, 5, 1, 0], dtype), mask=[0, 1, 0, 0])
+    assert found("label-nan", X4, y) == of_y("label-nan", "error", 1, 4, 1)
+    assert codes(X4, Y4, y_pred=y) == ["prediction-nan", "loss-not-finite"]
+
+
 def test_masked_cells_are_not_the_first_of_anything():
     X = np.ma.MaskedArray([[1.0, 1], [2, 2], [nan, 3], [4, 4]], [[1, 0], [0, 0], [0, 0], [0, 0]])
     (cause,) = [cause for cause in ff.diagnose(X) if cause.code == "nan"]
@@ -414,7 +470,7 @@ def test_saturated():
 
 
 TERMS = {
-    "the label is NaN": ("y_pred", nan, 0.5),
+    "the label is NaN or inf": ("y_pred", nan, 0.5),
     "the prediction is NaN": ("y_pred", 1, nan),
     "y * log(p) with p = 0": ("y_pred", 1, 0.0),
     "(1 - y) * log(1 - p) with p = 1": ("y_pred", 0, 1.0),
@@ -499,6 +555,30 @@ def test_labels_and_predictions_that_may_be_pairs(labels, given):
     assert found("label-shape", X4, np.zeros(labels), logits=RANDOM.random(given)) == []
 
 
+def test_labels_of_several_classes_at_once():
+    y = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]])
+    p, z = np.full((4, 3), 0.5), RANDOM.normal(size=(4, 3))
+    assert codes(X4, y, y_pred=p) == codes(X4, y, logits=z) == []
+    assert found("label-range", X4, 2 * y, y_pred=p) == of_y("label-range", "error", 3, 4, 0)
+    assert found("label-range", X4, 2 * y - 1, logits=z) == of_y("label-range", "error", 4, 4, 0)
+    p[1, 2], z[2, 0] = 0, -inf
+    for given, row in (({"y_pred": p}, 1), ({"logits": z}, 2)):
+        (where,) = given
+        assert found("loss-not-finite", X4, y, **given) == of_y("loss-not-finite", "error", 1, 4, row, where)
+
+
+def test_labels_of_minus_one_and_one_are_no_classes():
+    p = np.full((4, 2), 0.5)
+    for name in ("y_pred", "logits"):
+        assert found("class-range", X4, [-1, 1, 1, -1], **{name: p}) == of_y("class-range", "error", 2, 4, 0)
+
+
+def test_logits_passed_as_predictions_of_soft_labels_are_told():
+    y, p = np.linspace(0, 1, 20), np.linspace(-3, 3, 20)
+    assert found("probability-range", RANDOM.random((20, 1)), y, y_pred=p) == of_p(
+        "probability-range", "note", 17, 20, 0)
+
+
 def test_predicted_classes_have_no_loss():
     y = np.array([0, 1, 2, 1])
     assert found("predicted-classes", X4, y, y_pred=[0, 1, 1, 2]) == [
@@ -515,8 +595,8 @@ def test_minus_one_is_a_class_where_the_last_one_is_missing():
 
 
 MANY = {
-    "the label is NaN": ("y_pred", nan, [0.2, 0.3, 0.5]),
-    "the probability of the true class is NaN": ("y_pred", 1, [0.5, nan, 0.5]),
+    "the label is NaN or inf": ("y_pred", nan, [0.2, 0.3, 0.5]),
+    "the probability of the true class is NaN or inf": ("y_pred", 1, [0.5, nan, 0.5]),
     "log(p) with p = 0 for the true class": ("y_pred", 1, [0.5, 0, 0.5]),
     "log of a negative number": ("y_pred", 1, [0.5, -0.5, 1]),
     "a logit is NaN": ("logits", 1, [nan, 1, 2]),
@@ -668,7 +748,7 @@ def test_sparse():
         x = np.zeros((4, 3))
         x[0, 1], x[2, 1], x[3, 2] = 1.5, nan, 1e39
         assert places(kind(x))[:2] == [("nan", 1, 2), ("overflow", 2, 3)]
-        with pytest.raises(TypeError, match="sparse"):
+        with pytest.raises(TypeError, match=r"^y is sparse"):
             ff.diagnose(x, kind(x[:, :1]))
 
 
@@ -685,7 +765,11 @@ def test_empty_and_tiny():
 
 
 def test_logits_of_more_axes():
-    assert codes(X4, np.eye(4)[:, :2], logits=RANDOM.random((4, 2, 3))) == []
+    assert codes(X4, np.eye(4)[:, :2], logits=RANDOM.random((4, 2, 3))) == ["not-compared"]
+    y, p = np.ones((4, 2, 2)), np.full((4, 2, 2), 0.5)
+    p[2, 1, 0] = 0
+    assert codes(X4, y, y_pred=p) == ["log-of-zero", "loss-not-finite"]
+    assert found("label-range", X4, 7 * y, y_pred=p) == of_y("label-range", "error", 4, 4, 0)
 
 
 def test_of_many_columns_the_worst_is_told():
@@ -771,7 +855,7 @@ def test_html_escapes_names():
     ((X4, 1), {}, ValueError, "y must have rows; it is a single number"),
     ((X4, Y4), {"y_pred": 0.5}, ValueError, "y_pred must have rows"),
     ((X4, Y4), {"logits": 0.5}, ValueError, "logits must have rows"),
-    ((None,), {}, TypeError, "must be array_like"),
+    ((None,), {}, TypeError, "^X must be array_like, not NoneType"),
     ((X4, object()), {}, TypeError, "y must be array_like, not object"),
     ((X4,), {"y_pred": object()}, TypeError, "y_pred must be array_like, not object"),
     ((["a", "b"],), {}, TypeError, "it holds text, not numbers"),
@@ -779,8 +863,12 @@ def test_html_escapes_names():
     ((X4, Y4), {"y_pred": list("abab")}, TypeError, "it holds text, not numbers"),
     ((X4, Y4), {"y_pred": np.array(list("abab"), object)}, TypeError, "y_pred must hold real numbers, not object"),
     ((X4, Y4), {"logits": np.zeros(4, complex)}, TypeError, "logits must hold real numbers, not complex128"),
+    ((X4,), {"columns": 5}, TypeError, "columns must be an iterable of names, not int"),
+    ((X4, Y4), {"y_pred": ["a"] * 4}, TypeError, "^y_pred: cannot scan dtype <U1"),
+    ((X4, Y4), {"logits": [[1, 2], [3]]}, ValueError, "^logits: "),
+    ((X4, [[1, 2], [3]]), {}, ValueError, "^y: "),
     ((X4,), {"target_dtype": "int8"}, ValueError, "target_dtype='int8' is not a floating-point format"),
-    ((X4,), {"columns": ["a"]}, ValueError, "one for each of 2 columns; there are 1"),
+    ((X4,), {"columns": ["a"]}, ValueError, "each column of X that holds numbers: there are 2, and 1 name"),
     (("absent.npy",), {}, FileNotFoundError, "absent.npy"),
 ])
 def test_bad_arguments(arguments, options, error, words):

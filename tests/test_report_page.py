@@ -85,7 +85,7 @@ def test_the_page_of_a_diagnosis_has_its_causes_places_columns_and_pictures(caps
     plain = run(capsys, "diagnose", "t.parquet", "--target", "sick")
     assert run(capsys, "diagnose", "t.parquet", "--target", "sick", "--html", "d.html") == plain    # beside the output
     found = tables("d.html")
-    assert [row[:2] for row in found.found["t.parquet: 3 errors, 1 warning"][1:]] == [
+    assert [row[:2] for row in found.found["t.parquet: 3 errors, 1 warning, 1 column not scanned"][1:]] == [
         ["error", "nan"], ["error", "inf"], ["error", "binary-labels"], ["warning", "constant"]]
     assert found.found["t.parquet: where"][1:] == [
         ["error", "nan", "X", "1", HOSTILE, "3", "0.006", "40"],

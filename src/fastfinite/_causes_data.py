@@ -69,8 +69,8 @@ def causes_in_data(samples: Samples, target: _formats.Format) -> Iterator[Cause]
     """All causes that columns show."""
     findings = Findings(samples, target)
     finders: list[Finder] = [find(findings) for find in (
-        _nothing, _not_finite, _overflowing, _imprecise_integers, _sentinels, _without_variance, _uneven, _exponents,
-        _logarithms, _bad_rows)]
+        _nothing, _not_finite, _overflowing, _vanishing, _imprecise_integers, _sentinels, _without_variance, _uneven,
+        _exponents, _logarithms, _bad_rows)]
     questions: list[Question] = []
     for finder in finders:
         asked = next(finder)
@@ -89,6 +89,11 @@ def _nothing(findings: Findings) -> Finder:
         what = "no rows" if findings.rows == 0 else "no columns of numbers"
         yield Cause("empty", "error", "X", f"there are {what}", "the mean loss of nothing is 0 / 0, NaN",
                     "look at what left them out: a filter, a join, dropna")
+    if findings.samples.doubtful:
+        names = ", ".join(map(repr, findings.samples.doubtful[:8]))
+        yield Cause("not-scanned", "warning", "X", f"columns that may hold numbers were not looked at: {names}",
+                    "they hold lists, structs, mixed objects or nothing: what is in them is not known",
+                    "make them columns of numbers, or leave them out", count=len(findings.samples.doubtful))
 
 
 def _not_finite(findings: Findings) -> Finder:
@@ -127,6 +132,18 @@ def overflow_limit(target: _formats.Format) -> tuple[float, bool]:
 def exp_limit(target: _formats.Format) -> float:
     """The largest number of which exp is finite in a format."""
     return math.log(min(overflow_limit(target)[0], sys.float_info.max))
+
+
+def _vanishing(findings: Findings) -> Finder:
+    yield []
+    largest, least = _largest(findings.stats), findings.target.value(1) / 2
+    for column in np.flatnonzero((largest > 0) & (largest <= least)):
+        yield findings.cause(
+            "underflow", "warning", column, f"no value is larger than {largest[column]:.3g}",
+            f"cast to {findings.target.name} all of them are 0",
+            "standardize before the cast (fastfinite.standardize), or train in a wider dtype",
+            **findings.counted(findings.stats.count[column], None),
+        )
 
 
 def _overflowing(findings: Findings) -> Finder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -11,16 +10,10 @@ import numpy as np
 
 from fastfinite import _formats
 from fastfinite._accept import accept, as_array
-from fastfinite._accepted import Array, Chunked, Frame
+from fastfinite._accepted import Array, Chunked, Frame, Input
 from fastfinite._causes_data import causes_in_data
-from fastfinite._causes_labels import (
-    causes_in_labels,
-    causes_in_logits,
-    causes_in_loss,
-    causes_in_probabilities,
-    classes_of,
-    is_regression,
-)
+from fastfinite._causes_labels import causes_in_labels
+from fastfinite._causes_predictions import causes_in_logits, causes_in_loss, causes_in_probabilities
 from fastfinite._diagnosis import Cause, Diagnosis
 from fastfinite._file_samples import FileItem, array_of_file, labels_of_file, only_item, samples_of_file
 from fastfinite._files import reason_of
@@ -28,7 +21,8 @@ from fastfinite._labels import Labels, labels_of
 from fastfinite._report import plural
 from fastfinite._samples import Samples, samples_of
 from fastfinite._saturation import saturation, saturation_of_probabilities
-from fastfinite._second_look import as_floats, numbers_of
+from fastfinite._second_look import numbers_of
+from fastfinite._task import Task
 
 Result = TypeVar("Result")
 
@@ -109,20 +103,20 @@ def diagnose(
         remedy  drop the column, or scale with fastfinite.standardize, which makes it 0
     """
     target = _formats.of_name(target_dtype, "target_dtype")
-    with np.errstate(all="ignore"):
-        samples = _samples(X)
-        if columns is not None:
-            samples.name_columns(columns)
-        if y_pred is None and logits is None:
-            facts = _streamed_labels(y)
-            if facts is not None:
-                return diagnosis_of(samples, target, facts=facts)
-        labels, probabilities, scores = (None if values is None else _numbers(values, name)
-                                         for name, values in (("y", y), ("y_pred", y_pred), ("logits", logits)))
-        label = str(getattr(y, "dtype", "")) if y is not None else ""
-        return diagnosis_of(samples, target, labels, y_pred=probabilities, logits=scores, label=label)
+    samples = _samples(X)
+    if columns is not None:
+        samples.name_columns(_names(columns, len(samples.positions)))
+    if y_pred is None and logits is None:
+        facts = _streamed_labels(y)
+        if facts is not None:
+            return diagnosis_of(samples, target, facts=facts)
+    labels, probabilities, scores = (None if values is None else _numbers(values, name)
+                                     for name, values in (("y", y), ("y_pred", y_pred), ("logits", logits)))
+    label = str(getattr(y, "dtype", ""))
+    return diagnosis_of(samples, target, labels, y_pred=probabilities, logits=scores, label=label)
 
 
+@np.errstate(all="ignore")
 def diagnosis_of(
     samples: Samples, target: _formats.Format, y: Array | None = None, *, y_pred: Array | None = None,
     logits: Array | None = None, facts: Labels | None = None, label: str = "",
@@ -134,23 +128,22 @@ def diagnosis_of(
             causes.append(Cause("length", "error", name,
                                 f"shape {values.shape} for {plural(samples.rows, 'row')} of X",
                                 "predictions and samples are paired wrongly, or broadcast against each other",
-                                "predict for the same rows"))
-    given = y_pred if logits is None else logits
-    regression = y is not None and logits is None and y_pred is not None and is_regression(y, y_pred)
+                                "predict for the same rows", count=abs(len(values) - samples.rows)))
+    task = Task(y, y_pred if logits is None else logits, logits is not None)
     if y is not None:
-        facts = labels_of(y, classes_of(given), label)
+        facts = labels_of(y, task.classes, label)
     if facts is not None:
-        causes += causes_in_labels(facts, samples.rows, target, given, regression)
+        causes += causes_in_labels(facts, samples.rows, target, task)
     if y_pred is not None:
-        causes += causes_in_probabilities(y_pred, y, target, regression)
+        causes += causes_in_probabilities(y_pred, y, target, task if logits is None else Task(y, y_pred, False))
     if logits is not None:
         causes += causes_in_logits(logits, target)
     if y is not None:
-        causes += causes_in_loss(y, y_pred, logits, target, regression)
+        causes += causes_in_loss(y, y_pred, logits, target, task)
     shown = None
     if logits is not None:
         shown = saturation(logits, target)
-    elif y_pred is not None and not regression:
+    elif y_pred is not None and task.kind != "regression":
         shown = saturation_of_probabilities(y_pred, target)
     named = {"y": facts, "y_pred": y_pred, "logits": logits}
     return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map, shown,
@@ -161,7 +154,7 @@ def _streamed_labels(y: Any) -> Labels | None:
     """The facts of labels that are not in memory; None of those that are."""
     if isinstance(y, (str, os.PathLike)):
         return _from_file(y, "y", labels_of_file)
-    opened = accept(y) if hasattr(type(y), "__dask_graph__") else None
+    opened = _opened(y, "y") if hasattr(type(y), "__dask_graph__") else None
     if not isinstance(opened, Chunked):
         return None
     # It has come from there.
@@ -173,21 +166,38 @@ def _streamed_labels(y: Any) -> Labels | None:
 def _from_file(path: Any, name: str, read: Callable[[FileItem], Result]) -> Result:
     """What is read from a file, of which an argument is the path."""
     text = os.fsdecode(path)
-    os.stat(text)       # raises what open() would
-    item = only_item(text, name)
     try:
-        return read(item)
+        os.stat(text)       # raises what open() would
+        return read(only_item(text))
+    except OSError as error:
+        raise type(error)(error.errno, f"{name}: {error.strerror}", text) from None
     except Exception as error:      # damaged files make readers raise nearly anything
         raise ValueError(f"{name}: {text}: {reason_of(error)}") from error
+
+
+def _opened(x: Any, name: str) -> Input:
+    """An argument that is accepted, or an error that names it."""
+    try:
+        return accept(x)
+    except (TypeError, ValueError) as error:
+        raise type(error)(_naming(error, name)) from None
+
+
+def _naming(error: Exception, name: str) -> str:
+    text = str(error)
+    if text.startswith(f"{name} "):
+        return text
+    return name + text.removeprefix("x") if text.startswith("x ") else f"{name}: {text}"
 
 
 def _samples(x: Any) -> Samples:
     if isinstance(x, (str, os.PathLike)):
         return _from_file(x, "X", samples_of_file)[0]
-    opened = accept(x)
-    if isinstance(opened, Frame) and len(opened.shape) == 1:
-        opened = as_array(opened)
-    return samples_of(opened)
+    opened = _opened(x, "X")
+    try:
+        return samples_of(as_array(opened) if isinstance(opened, Frame) and len(opened.shape) == 1 else opened)
+    except (TypeError, ValueError) as error:
+        raise type(error)(_naming(error, "X")) from None
 
 
 def _numbers(x: Any, name: str) -> Array:
@@ -195,18 +205,32 @@ def _numbers(x: Any, name: str) -> Array:
     if isinstance(x, (str, os.PathLike)):
         x = _from_file(x, name, array_of_file)
     try:
-        accepted = as_array(accept(x))
-    except TypeError as error:
-        values: Array = np.asarray(x)
-        if values.ndim == 0 or (values.dtype.kind not in "biuf" and name != "y"):
-            raise TypeError(str(error).replace("x must", f"{name} must", 1)) from None
-    else:
-        values = numbers_of(accepted)
-    if values.dtype.kind == "O" and not any(isinstance(value, (str, bytes)) for value in values.flat):
-        with contextlib.suppress(TypeError, ValueError):
-            values = as_floats(values)
+        values = numbers_of(as_array(accept(x)))
+    except (TypeError, ValueError) as error:
+        values = _as_text(x) if name == "y" else np.empty(())
+        if values.ndim == 0:
+            raise type(error)(_naming(error, name)) from None
     if values.ndim == 0:
         raise ValueError(f"{name} must have rows; it is a single number")
     if values.dtype.kind not in "biuf" and name != "y":     # of labels that is a cause, not an error of the call
         raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
     return values
+
+
+def _as_text(y: Any) -> Array:
+    """Labels that are no numbers as they are; of no axes where they are not even an array."""
+    try:
+        return np.asarray(y)
+    except ValueError:      # ragged
+        return np.empty(())
+
+
+def _names(columns: Any, number: int) -> list[object]:
+    try:
+        names = list(columns)
+    except TypeError:
+        raise TypeError(f"columns must be an iterable of names, not {type(columns).__name__}") from None
+    if len(names) != number:
+        raise ValueError(f"columns must name each column of X that holds numbers: there are {number}, and "
+                         f"{plural(len(names), 'name')}")
+    return names

@@ -13,6 +13,8 @@ from fastfinite._file_samples import FileItem, items_of, labels_of_file, listed,
 from fastfinite._files import Problem
 from fastfinite._formats import Format
 from fastfinite._labels import Labels
+from fastfinite._progress import ProgressBar
+from fastfinite._report import plural
 from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
 
 
@@ -23,33 +25,34 @@ class _Refused(Exception):
 class _Plan:
     """What is to be diagnosed: arrays and tables of a file, with labels of it or of another."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, bar: ProgressBar) -> None:
         if len(options.paths) > 2:
             raise _Refused(f"give the data and at most one file of labels, not {len(options.paths)} files")
-        if options.target is not None and len(options.paths) == 2:
-            raise _Refused("--target takes the place of a file of labels: give one of them")
         self.path = options.paths[0]
-        items = _items(self.path, options)
+        items = _items(self.path, bar)
         self.problems = [item for item in items if isinstance(item, Problem)]
         self.items = [item for item in items if isinstance(item, FileItem)]
-        # The column of a table that holds the labels; or else the array, of the same file or of another.
-        self.column: str | None = None
+        # The labels: a column of the table that is the data; or an array, or the column of a table, beside it.
+        self.column: str | None = options.target
         self.labels: FileItem | None = None
-        if options.array is not None:
-            chosen = self._named(options.array, "--array")
-        if options.target is not None:
-            if len(self.items) == 1 and self.items[0].columns is not None:
-                self.column = options.target
-            else:
-                self.labels = self._named(options.target, "--target")
-                self.items.remove(self.labels)
-        if options.array is not None:
-            self.items = [chosen]
         if len(options.paths) == 2:
-            self.labels = _only(options.paths[1], options)
+            self.labels, self.labels_column, self.column = _only(options.paths[1], bar), options.target, None
+            if options.target is not None and self.labels.columns is None:
+                raise _Refused(f"--target names a column of labels, and {shown(options.paths[1])} is an array")
+        elif options.target is not None and not self._is_table():
+            self.labels, self.labels_column, self.column = self._named(options.target, "--target"), None, None
+        data = [item for item in self.items if item is not self.labels]
+        self.items = data if options.array is None else [self._named(options.array, "--array")]
         if (self.labels or self.column) and len(self.items) != 1:
-            raise _Refused(f"{shown(self.path)}: the labels are of one array, and it holds {len(self.items)} beside "
-                           f"them: choose with --array ({_names(self.items)})")
+            raise _Refused(f"{shown(self.path)}: labels are of one array, and there are {len(self.items)}: choose with "
+                           f"--array ({_names(self.items)})")
+        for item in self.items:
+            item.expect(2)
+        if self.labels is not None:
+            self.labels.expect(1)
+
+    def _is_table(self) -> bool:
+        return len(self.items) == 1 and self.items[0].columns is not None
 
     def _named(self, name: str, option: str) -> FileItem:
         found = [item for item in self.items if item.name == name]
@@ -58,16 +61,19 @@ class _Plan:
         return found[0]
 
 
-def _items(path: str, options: argparse.Namespace) -> list[FileItem | Problem]:
-    items = items_of(path, options.progress)
+def _items(path: str, bar: ProgressBar) -> list[FileItem | Problem]:
+    try:
+        items = items_of(path, bar)
+    except _files.NotScanned as error:
+        raise _Refused(f"{shown(path)}: {error}") from None
     if not any(isinstance(item, FileItem) for item in items):
         reasons = [item.reason for item in items if isinstance(item, Problem)]
         raise _Refused(f"{shown(path)}: {reasons[0] if reasons else 'holds nothing'}")
     return items
 
 
-def _only(path: str, options: argparse.Namespace) -> FileItem:
-    items = _items(path, options)
+def _only(path: str, bar: ProgressBar) -> FileItem:
+    items = _items(path, bar)
     if len(items) != 1 or not isinstance(items[0], FileItem):
         raise _Refused(f"{shown(path)}: it holds {len(items)} arrays, and labels are one")
     return items[0]
@@ -77,75 +83,88 @@ def _names(items: list[FileItem]) -> str:
     return listed([item.name for item in items if item.name is not None]) or "none with a name"
 
 
+class _Output:
+    """What is printed, and gathered for pages and pictures."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options, self._gathered = options, options.gathered
+        self._found: list[str] = []
+        self._problems: list[str] = []
+        self._verdicts: list[str] = []
+        self.code = CLEAN
+
+    def diagnosis(self, item: FileItem, found: Diagnosis, named: bool) -> None:
+        """Tell what was found; `named` says whether there is more than one array to tell apart."""
+        self.code = max(self.code, CLEAN if found else FINDINGS)
+        if self._gathered is not None:
+            self._gathered.diagnosis(item.where, found)
+        if self._options.json:
+            told = {"file": shown(item.path), "name": item.name, **found.to_dict()}
+            self._found.append(json.dumps(told, allow_nan=False))
+        else:
+            lines = [""] * bool(self._verdicts) + [item.where] * named + str(found).splitlines()
+            if found.bad_map and _terminal_map.wanted(self._options.map):
+                lines += ["", *_terminal_map.lines_on_stdout(found.bad_map)]
+            for line in lines:
+                write(printable(line))
+        self._verdicts.append(found.found())
+
+    def problem(self, text: str) -> None:
+        """Tell what could not be read."""
+        self.code = FAILED
+        self._problems.append(text)
+        if self._gathered is not None:
+            self._gathered.problem(text)
+        flush_stdout()      # keeps the order where both streams go to one place
+        complain(text)
+
+    def finish(self) -> None:
+        """Write what is written at the end."""
+        if self._options.json:
+            write_object("diagnoses", self._found, {"problems": self._problems, "exit_code": self.code})
+        if self._gathered is not None:
+            words = self._verdicts + [plural(len(self._problems), "problem")] * bool(self._problems)
+            self._gathered.write("; ".join(words), self.code)
+
+
 def run(options: argparse.Namespace) -> int:
     """Run ``fastfinite diagnose``."""
     target: Format = options.target_dtype or _formats.of_name("float32", "target_dtype")
-    code, lines, verdicts = CLEAN, [], []
+    output, bar = _Output(options), ProgressBar(options.progress, 0)
     try:
-        plan = _Plan(options)
-        labels = None if plan.labels is None else _read_labels(plan.labels)
-    except (_Refused, _files.NotScanned) as error:
-        complain(str(error))
-        return FAILED
+        _diagnose(_Plan(options, bar), target, output)
+    except _Refused as error:
+        output.problem(str(error))
+    finally:
+        bar.hide()
+    output.finish()
+    return output.code
+
+
+def _diagnose(plan: _Plan, target: Format, output: _Output) -> None:
     for problem in plan.problems:
-        _complain_of(plan.path, problem, options)
-    for number, item in enumerate(plan.items):
+        output.problem(_text(shown(plan.path), problem))
+    labels = None if plan.labels is None else _read_labels(plan.labels, plan.labels_column)
+    for item in plan.items:
         problems: list[Problem] = []
-        found = _diagnosed(item, plan.column, labels, target, problems)
-        if isinstance(found, Problem):
-            problems.append(found)
+        try:
+            samples, own = samples_of_file(item, plan.column, problems.append)
+            found = diagnosis_of(samples, target, facts=labels if own is None else own)
+        except Exception as error:      # damaged files make readers raise nearly anything
+            problems.append(_files.problem_of(error, item.name))
         else:
-            where = shown(item.path) if item.name is None else f"{shown(item.path)}: {item.name}"
-            if options.json:
-                told = {"file": shown(item.path), "name": item.name, **found.to_dict()}
-                lines.append(json.dumps(told, allow_nan=False))
-            else:
-                _print(where if len(plan.items) > 1 else None, number, found, _terminal_map.wanted(options.map))
-            if options.gathered is not None:
-                options.gathered.diagnosis(where, found)
-                verdicts.append(found.found())
+            output.diagnosis(item, found, named=len(plan.items) > 1)
         for problem in problems:
-            _complain_of(plan.path, problem, options)
-        code = max(code, FAILED if problems else CLEAN if found else FINDINGS)
-    code = FAILED if plan.problems else code
-    if options.json:
-        write_object("diagnoses", lines, {"exit_code": code})
-    if options.gathered is not None:
-        options.gathered.write("; ".join(verdicts), code)
-    return code
+            output.problem(_text(shown(plan.path), problem))
 
 
-def _print(where: str | None, number: int, found: Diagnosis, with_map: bool) -> None:
-    lines = [] if where is None else [where]
-    lines += str(found).splitlines()
-    if with_map and found.bad_map:
-        lines += ["", *_terminal_map.lines_on_stdout(found.bad_map)]
-    for line in ["", *lines] if number else lines:
-        write(printable(line))
-
-
-def _read_labels(item: FileItem) -> Labels:
+def _read_labels(item: FileItem, column: str | None) -> Labels:
     try:
-        return labels_of_file(item)
-    except Exception as error:      # damaged files make readers raise nearly anything
-        where = shown(item.path) if item.name is None else f"{shown(item.path)}: {item.name}"
-        raise _Refused(f"{where}: {_files.reason_of(error)}") from None
-
-
-def _diagnosed(
-    item: FileItem, column: str | None, labels: Labels | None, target: Format, problems: list[Problem]
-) -> Diagnosis | Problem:
-    try:
-        samples, own = samples_of_file(item, column, problems.append)
-        return diagnosis_of(samples, target, facts=labels if own is None else own)
+        return labels_of_file(item, column)
     except Exception as error:      # as above
-        return _files.problem_of(error, item.name)
+        raise _Refused(f"{item.where}: {_files.reason_of(error)}") from None
 
 
-def _complain_of(path: str, problem: Problem, options: argparse.Namespace) -> None:
-    flush_stdout()      # keeps the order where both streams go to one place
-    where = shown(path) if problem.name is None else f"{shown(path)}: {problem.name}"
-    text = f"{where}: {'' if problem.status == 'error' else 'not scanned: '}{problem.reason}"
-    complain(text)
-    if options.gathered is not None:
-        options.gathered.problem(text)
+def _text(path: str, problem: Problem) -> str:
+    where = path if problem.name is None else f"{path}: {problem.name}"
+    return f"{where}: {'' if problem.status == 'error' else 'not scanned: '}{problem.reason}"

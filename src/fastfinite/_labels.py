@@ -13,6 +13,8 @@ from fastfinite._second_look import as_floats
 MOST_CLASSES = 1000
 # Rows of probabilities may miss a sum of 1 by so much: what float16 loses on some hundred classes.
 SUM_TOLERANCE = 1e-3
+# From this share of rows with several labels on, labels of many columns are not one-hot, but several at once.
+MULTI_LABEL = 0.05
 _ROWS = 1 << 16
 
 
@@ -59,8 +61,10 @@ class Labels:
         Of what they are stored as; where it holds no numbers, nothing more is known.
     present, nan : Rows
         Those that are finite; those with a value that is not.
-    outside, fraction, beyond : Rows
-        Of one label a row: not in [0, 1]; no whole number; not in [0, `classes`).
+    outside : Rows
+        Those with a value that is not in [0, 1].
+    fraction, beyond : Rows
+        Of one label a row: no whole number; not in [0, `classes`).
     inside, off, several : Rows
         Of several a row: all in [0, 1]; of these, not of sum 1; of a sum of more than one label.
     label : str
@@ -94,15 +98,19 @@ class Labels:
 
     def add(self, values: Array, row: int) -> None:
         """Add the rows from `row` on, as float64."""
+        with np.errstate(all="ignore"):
+            self._add(values, row)
+
+    def _add(self, values: Array, row: int) -> None:
         nan = ~np.isfinite(values)
-        self.nan.add(self._any(nan), row)
         self.largest = max(self.largest, float(np.abs(values).max(initial=0, where=~nan)))
         if self.is_single:
+            self.nan.add(nan.reshape(-1), row)
             self._add_single(values.reshape(-1), ~nan.reshape(-1), row)
         else:
-            self.present.add(~self._any(nan), row)
-            if values.ndim == 2:
-                self._add_several(values, ~self._any(nan), row)
+            rest = tuple(range(1, values.ndim))
+            outside = (values < 0) | (values > 1)
+            self.add_rows(values.sum(axis=rest), self._any(nan), self._any(outside & ~nan), row)
 
     @staticmethod
     def _any(bad: Array) -> Array:
@@ -132,9 +140,12 @@ class Labels:
         if len(self.beyond_values) < 2:
             self.beyond_values = np.union1d(self.beyond_values, y[beyond])[:2]
 
-    def _add_several(self, y: Array, present: Array, row: int) -> None:
-        sums = y.sum(axis=1)
-        inside = present & ((y >= 0) & (y <= 1)).all(axis=1)
+    def add_rows(self, sums: Array, nan: Array, outside: Array, row: int) -> None:
+        """Add rows of several labels: their sums, and which of them have one that is nan or not in [0, 1]."""
+        self.nan.add(nan, row)
+        self.present.add(~nan, row)
+        self.outside.add(outside, row)
+        inside = ~(nan | outside)
         self.inside.add(inside, row)
         self.off.add(inside & (np.abs(sums - 1) > SUM_TOLERANCE), row)
         self.several.add(sums > 1.5, row)

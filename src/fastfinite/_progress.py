@@ -44,6 +44,10 @@ class ProgressBar:
         self._task: Any = None
         self._room = 0
 
+    def expect(self, more: int) -> None:
+        """Add bytes to go through."""
+        self._total += more
+
     def at(self, done: float) -> None:
         """Show that so many bytes are done, if it is time to show something."""
         now = time.monotonic()

@@ -27,30 +27,35 @@ class Samples:
     shape : tuple of int
         As it is told.
     rows : int
-    names : sequence of str or None
-        Of all columns, as pictures have them.
     stats : ColumnStats
         Of the columns that hold numbers.
     positions : ndarray of int
         Where these are among all.
+    doubtful : tuple of str
+        Columns that may hold numbers, and were not looked at.
     bad_map : BadMap
         Of all columns, for those who look at them to fill.
     """
 
     def __init__(
         self, shape: tuple[int, ...], names: Sequence[str] | None, stats: ColumnStats, positions: Array,
-        parts: Callable[[Array], Iterable[Part]],
+        parts: Callable[[Array], Iterable[Part]], doubtful: Sequence[str] = (),
     ) -> None:
-        self.shape, self.rows, self.names, self.stats, self.positions = shape, shape[0], names, stats, positions
+        # Of all columns, as pictures have them.
+        self.shape, self.rows, self.stats, self.positions = shape, shape[0], stats, positions
         # Gives the columns at these positions once more, and maybe others.
         self._parts = parts
+        self.doubtful = tuple(doubtful)
         self.bad_map = BadMap(math.prod(shape[1:]), names)
         self.bad_map.reach(self.rows)
 
     def name_columns(self, names: Iterable[object]) -> None:
         """Name the columns, one for each that holds numbers."""
         self.stats.name_columns(names)
-        self.bad_map.names = self.stats.names
+        told = list(self.bad_map.names or [""] * math.prod(self.shape[1:]))
+        for position, name in zip(self.positions, self.stats.names or ()):
+            told[position] = name
+        self.bad_map.names = told
 
     def answer(self, questions: Sequence[Question]) -> None:
         """Go through the columns that are asked about."""
@@ -79,7 +84,8 @@ def samples_of(opened: Input) -> Samples:
         kept = np.delete(np.arange(len(opened.names)), opened.unscanned)
         frame = opened
         told = told_names(opened.names, opened.unscanned)
-        return Samples(shape, told, stats_of(opened), kept, lambda columns: frame.parts())
+        return Samples(shape, told, stats_of(opened), kept, lambda columns: frame.parts(),
+                       opened.may_hold_numbers)
     if isinstance(opened, Accepted):
         wide = (shape[0], math.prod(shape[1:]))
         mask = None if opened.mask is None else opened.mask.reshape(wide)

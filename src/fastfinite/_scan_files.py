@@ -14,7 +14,7 @@ import numpy as np
 
 from fastfinite import _inputs, _slow
 from fastfinite._accepted import Accepted, Array, Part, as_column, fields_of, of_array
-from fastfinite._files import Block, FileArray, FileTable, Index, Problem, TableBlock, Values
+from fastfinite._files import Block, DType, FileArray, FileTable, Index, Problem, TableBlock, Values
 from fastfinite._formats import FINITE_BY_TYPE, NON_FINITE, Format
 from fastfinite._report import COUNTS, ScanReport
 
@@ -96,28 +96,28 @@ def accepted_block(block: Block, form: str | None) -> Accepted:
 
 
 def empty_report(array: FileArray, target: Format | None) -> ScanReport:
-    """The report of an array of which nothing has been read; refuses the dtypes that cannot be."""
-    if array.dtype.hasobject:
-        raise TypeError("it holds pickled Python objects, and nothing is ever unpickled")
-    if array.dtype.kind == "V" and array.dtype.names is None and array.format is None:
-        raise TypeError(
-            f"raw bytes of unknown meaning (dtype {array.dtype}; NumPy saves bfloat16 and 8-bit floats so): "
-            "scan them in Python with fastfinite.scan(x, dtype='bfloat16')"
-        )
-    report = _inputs.report(_nothing_of(array), target, None)
+    """The report of an array of which nothing has been read."""
+    report = _inputs.report(nothing_of(array.dtype, array.format), target, None)
     report.shape, report.dtype = array.shape, array.format or report.dtype
     return report
 
 
-def _nothing_of(array: FileArray) -> Accepted:
-    bits = None if array.format in FINITE_BY_TYPE else array.format
-    return of_array(np.empty(0, array.dtype), bits)
+def nothing_of(dtype: DType, form: str | None) -> Accepted:
+    """No values of a dtype or format, or a TypeError if such values cannot be scanned."""
+    if dtype.hasobject:
+        raise TypeError("it holds pickled Python objects, and nothing is ever unpickled")
+    if dtype.kind == "V" and dtype.names is None and form is None:
+        raise TypeError(
+            f"raw bytes of unknown meaning (dtype {dtype}; NumPy saves bfloat16 and 8-bit floats so): "
+            "scan them in Python with fastfinite.scan(x, dtype='bfloat16')"
+        )
+    return of_array(np.empty(0, dtype), None if form in FINITE_BY_TYPE else form)
 
 
 def _finite_by_type(array: FileArray, target: Format | None) -> bool:
     if array.gaps:
         return False
-    return _nothing_of(array).how == "finite" and _slow.integer_limit(array.dtype, target) is None
+    return nothing_of(array.dtype, array.format).how == "finite" and _slow.integer_limit(array.dtype, target) is None
 
 
 def _add_columns(

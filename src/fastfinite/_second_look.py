@@ -7,6 +7,7 @@ whatever the data have.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import numbers
@@ -36,29 +37,35 @@ class Chunk:
     Attributes
     ----------
     values : ndarray, shape (rows, columns)
-    left_out : ndarray of bool or None
-        Cells that are masked.
+    missing : ndarray of bool or None
+        Cells without a value.
+    nulls : bool
+        Whether those are nan, or masked and left out.
     row : int
         The first row.
     columns : ndarray of int
         Ascending.
     """
 
-    def __init__(self, values: Array, left_out: Array | None, row: int, columns: Array) -> None:
-        self.values, self.left_out, self.row, self.columns = values, left_out, row, columns
+    def __init__(self, values: Array, missing: Array | None, nulls: bool, row: int, columns: Array) -> None:
+        self.values, self.missing, self.nulls, self.row, self.columns = values, missing, nulls, row, columns
 
     @functools.cached_property
     def is_finite(self) -> bool:
         """Whether the kernels, which are much faster than what is asked here, find all values finite."""
-        return self.values.dtype.kind != "O" and all_finite(self.values)
+        with_nulls = self.nulls and self.missing is not None
+        return self.values.dtype.kind != "O" and not with_nulls and all_finite(self.values)
 
-    def floats(self, columns: Array) -> Array:
-        """Some columns as float64, None and other missing values as nan."""
-        return as_floats(self.values[:, columns])
+    def floats(self, part: Any) -> Array:
+        """Some cells as float64, None and other missing values as nan."""
+        floats = as_floats(self.values[part])
+        if self.nulls and self.missing is not None:
+            floats[self.missing[part]] = np.nan
+        return floats
 
-    def present(self, columns: Array, test: Array) -> Array:
-        """The cells of a test that are not masked."""
-        return test if self.left_out is None else np.asarray(test & ~self.left_out[:, columns])
+    def present(self, part: Any, test: Array) -> Array:
+        """The cells of a test that are not left out."""
+        return test if self.missing is None or self.nulls else np.asarray(test & ~self.missing[part])
 
 
 def as_floats(values: Array) -> Array:
@@ -73,6 +80,11 @@ def numbers_of(accepted: Accepted) -> Array:
     values = accepted.array
     if accepted.is_raw and accepted.format is not None:
         values = _formats.values_of_bits(values, accepted.format)
+    if _formats.is_ml_dtype(values.dtype):
+        values = as_floats(values)
+    if values.dtype.kind == "O" and not any(isinstance(value, (str, bytes)) for value in values.flat):
+        with contextlib.suppress(TypeError, ValueError):
+            values = as_floats(values)
     if accepted.mask is not None and values.dtype.kind in "biuf":
         values = as_floats(values)
         values[accepted.mask] = np.nan
@@ -99,11 +111,7 @@ def _chunk(accepted: Accepted, part: Any, row: int, columns: Array) -> Chunk:
     if accepted.is_raw and accepted.format is not None:
         values = _formats.values_of_bits(values, accepted.format)
     missing = None if accepted.mask is None else accepted.mask[part]
-    if missing is None or not missing.any():
-        return Chunk(values, None, row, columns)
-    if accepted.nulls:
-        return Chunk(np.where(missing, np.nan, as_floats(values)), None, row, columns)
-    return Chunk(values, missing, row, columns)
+    return Chunk(values, missing if missing is not None and missing.any() else None, accepted.nulls, row, columns)
 
 
 class Question:
@@ -150,7 +158,8 @@ class Occurrences(Question):
         self.first = np.full(len(self.columns), _NEVER)
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        found = chunk.present(there, self._test(chunk.floats(there)))
+        part = np.s_[:, there]
+        found = chunk.present(part, self._test(chunk.floats(part)))
         self.count[own] += found.sum(axis=0)
         hit = found.any(axis=0)
         first = chunk.row + found.argmax(axis=0)
@@ -175,8 +184,9 @@ class Sentinels(Question):
         self.found: list[dict[float, tuple[int, int]]] = [{} for _ in range(number)]
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        values = chunk.floats(there)
-        present = chunk.present(there, np.isfinite(values))
+        part = np.s_[:, there]
+        values = chunk.floats(part)
+        present = chunk.present(part, np.isfinite(values))
         known = self._known(values) & present
         others = present & ~known
         self.others[own] += others.sum(axis=0)
@@ -229,33 +239,37 @@ class LostDigits(Question):
             if whole is None:
                 self.whole[i] = False
                 continue
-            rounded, lost = rounded_to(whole, self._bits)
-            lost &= np.abs(rounded) < self._largest         # beyond that nothing is left of them
+            size = magnitudes(whole)
+            # Their highest bit is so many above their lowest. Beyond the largest nothing is left of them.
+            high, low = size >> np.uint64(self._bits), size & (~size + np.uint64(1))
+            lost = (high > 0) & (high >= low) & (size < self._largest)
             if lost.any():
                 self.count[i] += int(lost.sum())
                 self.first[i] = min(self.first[i], chunk.row + int(rows[np.argmax(lost)]))
             # Smaller ones are exact, and equal to nothing else.
-            self._keep(i, whole[np.abs(rounded) >= 2.0**self._bits])
+            self._keep(i, whole[size >= 2.0**self._bits])
 
     def _integers(self, chunk: Chunk, column: int) -> tuple[Array, Array | None]:
         """Rows and values of what is present and finite; no values where one has a fraction."""
-        place = np.array([column])
-        values, floats = chunk.values[:, column], chunk.floats(place)
-        rows = np.flatnonzero(chunk.present(place, np.isfinite(floats)))
-        floats = floats[:, 0]
+        part = np.s_[:, column]
+        values, floats = chunk.values[part], chunk.floats(part)
+        rows = np.flatnonzero(chunk.present(part, np.isfinite(floats)))
         values, floats = values[rows], floats[rows]
         if values.dtype.kind in "iu":
             return rows, values
         if values.dtype.kind == "O":
-            if not all(isinstance(value, numbers.Integral) and -(2**63) <= int(value) < 2**63 for value in values):
-                return rows, None
-            return rows, values.astype(np.int64)
+            for dtype in (np.int64, np.uint64):
+                limits = np.iinfo(dtype)
+                if all(isinstance(value, numbers.Integral) and limits.min <= int(value) <= limits.max
+                       for value in values):
+                    return rows, values.astype(dtype)
+            return rows, None
         # Identifiers become float64 when one of them is missing. Beyond 2**53 every float64 is whole.
         floats = np.where(np.abs(floats) <= 2.0**53, floats, 0)
         return rows, floats.astype(np.int64) if (floats == np.floor(floats)).all() else None
 
     def _keep(self, i: int, values: Array) -> None:
-        if len(values):
+        if len(values) and not self.more[i]:
             kept = np.unique(np.concatenate([self._different[i].astype(values.dtype), values]))
             self.more[i] |= len(kept) > self._most
             self._different[i] = kept[: self._most]
@@ -274,11 +288,15 @@ class LostDigits(Question):
         return len(self._different[i]) - len(np.unique(rounded))
 
 
+def magnitudes(values: Array) -> Array:
+    """Whole numbers of 64 bits without their sign."""
+    size = values.astype(np.uint64)
+    return np.where(values < 0, ~size + np.uint64(1), size)
+
+
 def rounded_to(values: Array, bits: int) -> tuple[Array, Array]:
     """Whole numbers rounded to so many significant bits, ties to even, and where that changed them."""
-    sign = values < 0
-    size = values.astype(np.uint64)
-    size = np.where(sign, ~size + np.uint64(1), size)
+    size = magnitudes(values)
     length = np.zeros(size.shape, np.uint64)        # the place of the highest bit
     for step in (32, 16, 8, 4, 2, 1):
         length += np.where((size >> length) >> np.uint64(step) != 0, np.uint64(step), np.uint64(0))
@@ -287,7 +305,7 @@ def rounded_to(values: Array, bits: int) -> tuple[Array, Array]:
     rest, half = size - (kept << cut), (np.uint64(1) << cut) >> np.uint64(1)
     kept = kept + ((rest > half) | ((rest == half) & (rest > 0) & (kept % np.uint64(2) == 1)))
     rounded = np.ldexp(kept.astype(np.float64), cut.astype(np.intc))
-    return np.where(sign, -rounded, rounded), rest > 0
+    return np.where(values < 0, -rounded, rounded), rest > 0
 
 
 class EmptyRows(Question):
@@ -315,10 +333,8 @@ class EmptyRows(Question):
         for column in there:
             if not len(rows):
                 break
-            nan = np.isnan(as_floats(chunk.values[rows, column]))
-            if chunk.left_out is not None:
-                nan &= ~chunk.left_out[rows, column]
-            rows = rows[nan]
+            part = rows, column
+            rows = rows[chunk.present(part, np.isnan(chunk.floats(part)))]
         mine[:] = 0
         mine[rows] = 1
         bits[:] = np.packbits(flags)
@@ -356,7 +372,8 @@ class Places(Question):
         self._map, self._positions = bad_map, positions
 
     def look(self, chunk: Chunk, own: Array, there: Array) -> None:
-        bad = chunk.present(there, ~np.isfinite(chunk.floats(there)))
+        part = np.s_[:, there]
+        bad = chunk.present(part, ~np.isfinite(chunk.floats(part)))
         places = self._positions[chunk.columns[there]]
         for start, stop in self._map.split(chunk.row, chunk.row + chunk.values.shape[0]):
             self._map.add(bad[start - chunk.row : stop - chunk.row].sum(axis=0), start, places)

@@ -85,7 +85,7 @@ def _unscanned(source: Source, problem: Problem) -> Entry:
 
 def _of_array(array: FileArray, bar: ProgressBar) -> ColumnStats:
     """The columns are the last axis; an array of one axis is one column."""
-    _scan_files.empty_report(array, None)       # refuses what cannot be scanned
+    _scan_files.nothing_of(array.dtype, array.format)       # refuses what cannot be scanned
     shape = array.shape if len(array.shape) > 1 else (math.prod(array.shape), 1)
     total = max(1, math.prod(array.shape))
 
