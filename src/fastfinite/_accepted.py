@@ -7,6 +7,7 @@ named tuple takes 0.3 ms of the import.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import numbers
 import sys
@@ -69,6 +70,29 @@ def as_column(accepted: Accepted) -> Accepted:
     """Values of one axis, or of none, as a column."""
     mask = None if accepted.mask is None else accepted.mask.reshape(-1, 1)
     return accepted._replace(array=accepted.array.reshape(-1, 1), mask=mask)
+
+
+def as_floats(values: Array) -> Array:
+    """Values as float64, None and other missing ones as nan."""
+    with np.errstate(all="ignore"):
+        floats: Array = values.astype(np.float64)
+    return floats
+
+
+def numbers_of(accepted: Accepted) -> Array:
+    """Numbers that NumPy has; what is missing is nan."""
+    values = accepted.array
+    if accepted.is_raw and accepted.format is not None:
+        values = _formats.values_of_bits(values, accepted.format)
+    if _formats.is_ml_dtype(values.dtype):
+        values = as_floats(values)
+    if values.dtype.kind == "O" and not any(isinstance(value, (str, bytes)) for value in values.flat):
+        with contextlib.suppress(TypeError, ValueError):
+            values = as_floats(values)
+    if accepted.mask is not None and values.dtype.kind in "biuf":
+        values = as_floats(values)
+        values[accepted.mask] = np.nan
+    return values
 
 
 # A part of something larger: an array of as many axes, and the index of its first element in the whole.

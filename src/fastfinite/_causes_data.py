@@ -7,8 +7,6 @@ they have been answered, the causes.
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -123,17 +121,6 @@ def _not_finite(findings: Findings) -> Finder:
                                      "drop the column: there is nothing that the others could be made of", **counted)
 
 
-def overflow_limit(target: _formats.Format) -> tuple[float, bool]:
-    """The magnitude that overflows a format, and whether itself does; of float64 no float64 is."""
-    limit, included = target.overflow_limit()
-    return (float(limit), included) if limit <= sys.float_info.max else (math.inf, True)
-
-
-def exp_limit(target: _formats.Format) -> float:
-    """The largest number of which exp is finite in a format."""
-    return math.log(min(overflow_limit(target)[0], sys.float_info.max))
-
-
 def _vanishing(findings: Findings) -> Finder:
     yield []
     largest, least = _largest(findings.stats), findings.target.value(1) / 2
@@ -148,7 +135,7 @@ def _vanishing(findings: Findings) -> Finder:
 
 def _overflowing(findings: Findings) -> Finder:
     name = findings.target.name
-    limit, included = overflow_limit(findings.target)
+    limit, included = findings.target.float_limit()
 
     def overflows(values: Array) -> Array:
         size = np.abs(values)
@@ -176,7 +163,7 @@ def _largest(stats: ColumnStats) -> Array:
 def _imprecise_integers(findings: Findings) -> Finder:
     name, bits = findings.target.name, findings.target.mantissa + 1
     large = np.flatnonzero(_largest(findings.stats) >= 2.0**bits)
-    lost = LostDigits(large, bits, overflow_limit(findings.target)[0])
+    lost = LostDigits(large, bits, findings.target.float_limit()[0])
     yield [lost]
     for i in map(int, np.flatnonzero(lost.whole & (lost.count > 0))):
         merged = lost.merged(i)
@@ -277,7 +264,7 @@ def _uneven(findings: Findings) -> Finder:
 
 
 def _exponents(findings: Findings) -> Finder:
-    limit, largest = exp_limit(findings.target), findings.stats.max
+    limit, largest = findings.target.exp_limit(), findings.stats.max
     over = np.flatnonzero(np.isfinite(largest) & (largest > limit))
     above = Occurrences(over[np.argsort(-largest[over], kind="stable")[:1]], lambda values: values > limit)
     yield [above]

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastfinite import _formats
 from fastfinite._accepted import Array
-from fastfinite._causes_data import overflow_limit
 from fastfinite._diagnosis import Cause
 from fastfinite._labels import MULTI_LABEL, Labels, Rows
 from fastfinite._report import plural
@@ -49,7 +48,7 @@ def causes_in_labels(y: Labels, rows: int, target: _formats.Format, task: Task) 
     if y.nan:
         yield rows_cause("label-nan", "error", "y", y.nan, "of labels that are NaN or inf",
                          "one NaN label makes the mean loss NaN", "drop these rows, or give them weight 0")
-    limit, _ = overflow_limit(target)
+    limit, _ = target.float_limit()
     if y.largest >= limit:
         yield Cause("label-overflow", "error", "y", f"labels of magnitude {y.largest:.6g}, beyond {limit:.6g}",
                     f"cast to {target.name} they are inf, and so is the loss",

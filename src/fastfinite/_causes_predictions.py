@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastfinite import _formats
-from fastfinite._accepted import Array
-from fastfinite._causes_data import exp_limit, overflow_limit
+from fastfinite._accepted import Array, as_floats
 from fastfinite._causes_labels import rows_cause
 from fastfinite._diagnosis import Cause
 from fastfinite._labels import SUM_TOLERANCE
 from fastfinite._report import plural
 from fastfinite._saturation import margins, saturation_edge
-from fastfinite._second_look import as_floats
 from fastfinite._task import Task, flat
 
 # From this share of saturated logits on, it is a warning.
@@ -100,7 +98,7 @@ def causes_in_logits(logits: Array, target: _formats.Format) -> Iterator[Cause]:
                     "the model says the same of every sample: a dead layer, or weights that are all equal",
                     "look at the initialization and the learning rate", count=finite.size,
                     share=finite.size / values.size, first=int(np.argmax(_by_row(~bad))))
-    edge = exp_limit(target)
+    edge = target.exp_limit()
     over = _by_row(np.where(bad, 0, values) > edge)
     if over.any():
         yield rows_cause("exp-overflow", "warning", "logits", over, f"of logits above {edge:.3g}",
@@ -180,7 +178,7 @@ def _missing(labels: Array, scores: Array) -> list[_Term]:
 
 
 def _too_far(labels: Array, scores: Array, target: _formats.Format) -> Array:
-    limit = math.sqrt(min(overflow_limit(target)[0], sys.float_info.max))
+    limit = math.sqrt(min(target.float_limit()[0], sys.float_info.max))
     with np.errstate(all="ignore"):
         return np.asarray(np.isfinite(scores) & (np.abs(scores - labels) > limit))
 
@@ -237,7 +235,7 @@ def _wrong_logits(labels: Array, z: Array, target: _formats.Format) -> Iterator[
     """Logits that are so sure of the wrong label that its probability is 0 in a format."""
     with np.errstate(all="ignore"):
         # 1 / (1 + exp(-z)) is 0 where exp overflows, and 1 where exp is half a unit in the last place.
-        wrong = ((labels > 0) & (z < -exp_limit(target))) | ((labels < 1) & (z > (target.mantissa + 1) * math.log(2)))
+        wrong = ((labels > 0) & (z < -target.exp_limit())) | ((labels < 1) & (z > (target.mantissa + 1) * math.log(2)))
         wrong &= np.isfinite(z)
     if wrong.any():
         yield rows_cause("log-of-zero", "warning", "logits", _by_row(wrong),

@@ -19,6 +19,9 @@ from fastfinite._progress import ProgressBar
 from fastfinite._report import KINDS, ScanReport, describe, plural
 from fastfinite._scan_files import COLUMN_COUNTS, Scanned
 from fastfinite._terminal import (
+    CLEAN,
+    FAILED,
+    FINDINGS,
     PLAIN,
     RED,
     YELLOW,
@@ -31,7 +34,6 @@ from fastfinite._terminal import (
     write_object,
 )
 
-CLEAN, FINDINGS, FAILED = 0, 1, 2
 # What --allow-nan lets pass.
 _NAN_KINDS = ("nan", "null")
 # Lines of --columns for one array, in text.

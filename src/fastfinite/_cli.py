@@ -1,4 +1,4 @@
-"""The command line: ``fastfinite check PATH...`` and ``fastfinite stats PATH...``.
+"""The command line: ``fastfinite check``, ``fastfinite stats`` and ``fastfinite diagnose``.
 
 Results go to stdout, those of `check` a line for each array or column; what could not be scanned goes to stderr, one
 line each, as with grep. With ``--json`` everything is in one object on stdout. The exit code is 0 for all clean, 1 for
@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fastfinite import _check, _files, _formats, _stats_command
-from fastfinite._check import CLEAN, FAILED
 from fastfinite._formats import Format
-from fastfinite._terminal import OutputError, abandon_stdout, complain, flush
+from fastfinite._terminal import CLEAN, FAILED, OutputError, abandon_stdout, complain, flush
 from fastfinite._threads import get_num_threads, threads
 from fastfinite._version import __version__
 
@@ -52,7 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; each subcommand sets `run`."""
     parser = argparse.ArgumentParser(
         prog="fastfinite",
-        description="Finds the values that are not finite in files of arrays and tables.",
+        description="Finds the numerical causes of a NaN loss in files of arrays and tables: values that are not "
+        "finite, columns without variance, labels that a loss cannot take.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fastfinite {__version__}")

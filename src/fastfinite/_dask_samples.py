@@ -17,13 +17,13 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from fastfinite._accept import as_array
-from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse
+from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse, numbers_of
 from fastfinite._bad_map import told_names
 from fastfinite._dask import DaskInput, joined_tasks
 from fastfinite._dask_parts import KnownPart, Opener
 from fastfinite._labels import Labels, labels_of
 from fastfinite._samples import Samples, columns_of, flattened
-from fastfinite._second_look import Question, chunks, numbers_of
+from fastfinite._second_look import Question, chunks
 from fastfinite._statistics import ColumnStats
 from fastfinite._threads import threads
 

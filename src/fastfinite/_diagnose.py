@@ -10,7 +10,7 @@ import numpy as np
 
 from fastfinite import _formats
 from fastfinite._accept import accept, as_array
-from fastfinite._accepted import Array, Chunked, Frame, Input
+from fastfinite._accepted import Array, Chunked, Frame, Input, numbers_of
 from fastfinite._causes_data import causes_in_data
 from fastfinite._causes_labels import causes_in_labels
 from fastfinite._causes_predictions import causes_in_logits, causes_in_loss, causes_in_probabilities
@@ -21,7 +21,6 @@ from fastfinite._labels import Labels, labels_of
 from fastfinite._report import plural
 from fastfinite._samples import Samples, samples_of
 from fastfinite._saturation import saturation, saturation_of_probabilities
-from fastfinite._second_look import numbers_of
 from fastfinite._task import Task
 
 Result = TypeVar("Result")

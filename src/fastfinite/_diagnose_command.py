@@ -6,16 +6,15 @@ import argparse
 import json
 
 from fastfinite import _files, _formats, _terminal_map
-from fastfinite._check import CLEAN, FAILED, FINDINGS
 from fastfinite._diagnose import diagnosis_of
 from fastfinite._diagnosis import Diagnosis
-from fastfinite._file_samples import FileItem, items_of, labels_of_file, listed, samples_of_file
+from fastfinite._file_samples import FileItem, items_of, labels_of_file, samples_of_file
 from fastfinite._files import Problem
 from fastfinite._formats import Format
 from fastfinite._labels import Labels
 from fastfinite._progress import ProgressBar
-from fastfinite._report import plural
-from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
+from fastfinite._report import listed, plural
+from fastfinite._terminal import CLEAN, FAILED, FINDINGS, complain, flush_stdout, printable, shown, write, write_object
 
 
 class _Refused(Exception):

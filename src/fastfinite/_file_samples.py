@@ -15,6 +15,7 @@ from fastfinite._bad_map import told_names
 from fastfinite._files import DType, FileArray, FileTable, Index, NotScanned, Problem, Source, Unreadable
 from fastfinite._labels import Labels
 from fastfinite._progress import ProgressBar
+from fastfinite._report import listed
 from fastfinite._samples import Samples, flattened
 from fastfinite._scan_files import TableNumbers
 from fastfinite._second_look import chunks
@@ -192,11 +193,6 @@ def _position(names: Sequence[str], target: str) -> int:
     if found:
         raise NotScanned(f"{len(found)} of its columns are called {target!r}")
     raise NotScanned(f"it has no column {target!r}; its columns are {listed(names)}")
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of some names."""
-    return ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
 
 
 def _add_column(labels: Labels, part: Part) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import sys
 import warnings
 from fractions import Fraction
 from typing import Any
@@ -101,6 +102,15 @@ class Format:
             last = self.inf_from - 1
         largest = Fraction(self.value(last))
         return largest + (largest - Fraction(self.value(last - 1))) / 2, bool(last & 1)
+
+    def float_limit(self) -> tuple[float, bool]:
+        """The same among the numbers of float64, none of which overflows float64: inf."""
+        limit, included = self.overflow_limit()
+        return (float(limit), included) if limit <= sys.float_info.max else (math.inf, True)
+
+    def exp_limit(self) -> float:
+        """The number beyond which exp overflows in this format."""
+        return math.log(min(self.float_limit()[0], sys.float_info.max))
 
     def overflows(self, value: float | Fraction) -> bool:
         """Whether a finite magnitude becomes inf (nan where the format has no inf) when cast to this format."""

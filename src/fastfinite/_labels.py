@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from fastfinite._accepted import Array
-from fastfinite._second_look import as_floats
+from fastfinite._accepted import Array, as_floats
 
 # Up to so many different whole numbers are taken for classes.
 MOST_CLASSES = 1000

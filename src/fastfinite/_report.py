@@ -285,6 +285,11 @@ def plural(n: int, one: str, many: str | None = None) -> str:
     return f"{n} {one if n == 1 else many or one + 's'}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
+
+
 def _at(words: str) -> str:
     return f" at {words}" if words else ""
 

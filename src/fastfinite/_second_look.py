@@ -7,7 +7,6 @@ whatever the data have.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import numbers
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastfinite import _formats
-from fastfinite._accepted import Accepted, Array, Part
+from fastfinite._accepted import Accepted, Array, Part, as_floats
 from fastfinite._bad_map import BadMap
 from fastfinite._core import all_finite
 
@@ -66,29 +65,6 @@ class Chunk:
     def present(self, part: Any, test: Array) -> Array:
         """The cells of a test that are not left out."""
         return test if self.missing is None or self.nulls else np.asarray(test & ~self.missing[part])
-
-
-def as_floats(values: Array) -> Array:
-    """Values as float64, None and other missing ones as nan."""
-    with np.errstate(all="ignore"):
-        floats: Array = values.astype(np.float64)
-    return floats
-
-
-def numbers_of(accepted: Accepted) -> Array:
-    """Numbers that NumPy has; what is missing is nan."""
-    values = accepted.array
-    if accepted.is_raw and accepted.format is not None:
-        values = _formats.values_of_bits(values, accepted.format)
-    if _formats.is_ml_dtype(values.dtype):
-        values = as_floats(values)
-    if values.dtype.kind == "O" and not any(isinstance(value, (str, bytes)) for value in values.flat):
-        with contextlib.suppress(TypeError, ValueError):
-            values = as_floats(values)
-    if accepted.mask is not None and values.dtype.kind in "biuf":
-        values = as_floats(values)
-        values[accepted.mask] = np.nan
-    return values
 
 
 def chunks(parts: Iterable[Part], positions: Array, columns: Array) -> Iterator[Chunk]:

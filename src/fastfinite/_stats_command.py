@@ -12,13 +12,12 @@ import numpy as np
 
 from fastfinite import _files, _inputs, _scan_files
 from fastfinite._accepted import Frame, Part, as_column
-from fastfinite._check import CLEAN, FAILED
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
 from fastfinite._report import plural
 from fastfinite._scan_files import TableNumbers
 from fastfinite._statistics import ColumnStats
-from fastfinite._terminal import complain, flush_stdout, printable, shown, write, write_object
+from fastfinite._terminal import CLEAN, FAILED, complain, flush_stdout, printable, shown, write, write_object
 
 # What is shown beside the state of ColumnStats in JSON.
 _NUMBERS = ("min", "max", "mean", "std")

@@ -11,6 +11,8 @@ from typing import IO, Any
 
 from fastfinite._version import __version__
 
+# Exit codes.
+CLEAN, FINDINGS, FAILED = 0, 1, 2
 RED, YELLOW, PLAIN = "\033[31m", "\033[33m", "\033[0m"
 
 
