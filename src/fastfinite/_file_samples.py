@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from fastfinite import _files, _inputs, _scan_files
-from fastfinite._accepted import Array, Frame, Part
+from fastfinite import _files, _scan_files
+from fastfinite._accepted import Array, Part
 from fastfinite._bad_map import told_names
 from fastfinite._files import DType, FileArray, FileTable, Index, NotScanned, Problem, Source, Unreadable
 from fastfinite._labels import Labels
@@ -19,7 +19,7 @@ from fastfinite._report import listed
 from fastfinite._samples import Samples, flattened
 from fastfinite._scan_files import TableNumbers
 from fastfinite._second_look import chunks
-from fastfinite._statistics import ColumnStats
+from fastfinite._statistics import stats_of_parts
 from fastfinite._terminal import shown
 
 
@@ -118,7 +118,7 @@ def samples_of_file(
         for accepted, origin in _blocks(item):
             yield from flattened(accepted, origin, shape)
 
-    stats = _stats((shape[0], width), parts)
+    stats = stats_of_parts((shape[0], width), parts)
     return Samples(shape, None, stats, np.arange(width), lambda columns: parts()), None
 
 
@@ -140,11 +140,6 @@ def _blocks(item: FileItem) -> Iterator[Part]:
             item.advance(block.values.size / total)
 
 
-def _stats(shape: Index, parts: Callable[[], Iterator[Part]], names: list[str] | None = None) -> ColumnStats:
-    frame = Frame(shape, "", names or [], [], [], parts)
-    return ColumnStats._of_table(_inputs.tabulated(frame, (0,)), shape[1:], names)
-
-
 def _samples_of_table(
     item: FileItem, names: list[str], target: str | None, problems: Callable[[Problem], None]
 ) -> tuple[Samples, Labels | None]:
@@ -161,7 +156,7 @@ def _samples_of_table(
                 elif labels is not None:
                     _add_column(labels, part)
 
-        whole = _stats((0, len(names)), parts, names)
+        whole = stats_of_parts((0, len(names)), parts, names)
         # The values of lists have no row that is theirs alone.
         left_out = numbers.left_out() | numbers.lists
     for problem in numbers.problems():

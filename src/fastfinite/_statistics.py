@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from fastfinite import _columns, _inputs, _scan
 from fastfinite._accept import accept
-from fastfinite._accepted import Chunked, Frame, Input
+from fastfinite._accepted import Chunked, Frame, Input, Part
 from fastfinite._errors import NonFiniteError
 from fastfinite._report import describe
 from fastfinite._tabulate import (
@@ -652,6 +652,14 @@ def stats_of(opened: Input) -> ColumnStats:
     stats = ColumnStats()
     stats._take(opened, (0,))
     return stats
+
+
+def stats_of_parts(
+    shape: tuple[int, ...], parts: Callable[[], Iterator[Part]], names: Sequence[str] | None = None
+) -> ColumnStats:
+    """Statistics along the last axis of something that is read in parts, once."""
+    table = _inputs.tabulated(Frame(shape, "", list(names or ()), [], [], parts), tuple(range(len(shape) - 1)))
+    return ColumnStats._of_table(table, shape[-1:], names)
 
 
 def normalized_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:

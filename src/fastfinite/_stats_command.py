@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastfinite import _files, _inputs, _scan_files
-from fastfinite._accepted import Frame, Part, as_column
+from fastfinite import _files, _scan_files
+from fastfinite._accepted import Part, as_column
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
 from fastfinite._report import plural
 from fastfinite._scan_files import TableNumbers
-from fastfinite._statistics import ColumnStats
+from fastfinite._statistics import ColumnStats, stats_of_parts
 from fastfinite._terminal import CLEAN, FAILED, complain, flush_stdout, printable, shown, write, write_object
 
 # What is shown beside the state of ColumnStats in JSON.
@@ -97,24 +97,18 @@ def _of_array(array: FileArray, bar: ProgressBar) -> ColumnStats:
                 yield as_column(accepted), (sum(block.origin), 0)
             bar.advance(accepted.array.size / total)
 
-    return _tabulated(shape, parts, None)
+    return stats_of_parts(shape, parts)
 
 
 def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, list[Problem]]:
     """Statistics of the columns of numbers, the shape, and the columns that should be numbers and are not."""
     numbers = TableNumbers(table, bar.advance)
     names = numbers.names
-    whole = _tabulated((0, len(names)), numbers.parts, names)
+    whole = stats_of_parts((0, len(names)), numbers.parts, names)
     left_out = numbers.left_out()
     kept = [i for i in range(len(names)) if i not in left_out]
     others = [names[i] for i in sorted(left_out)]
     return whole._some_columns(kept, others), (numbers.rows, len(names)), numbers.problems()
-
-
-def _tabulated(shape: Index, parts: Any, names: list[str] | None) -> ColumnStats:
-    frame = Frame(shape, "", names or [], [], [], parts)
-    table = _inputs.tabulated(frame, tuple(range(len(shape) - 1)))
-    return ColumnStats._of_table(table, shape[-1:], names)
 
 
 # ------------------------------------------------------------------------------------------------ output
