@@ -51,8 +51,10 @@ class DaskInput(Chunked):
 
     Attributes
     ----------
+    whole : object
+        The collection.
     collection : object
-        Whose chunks are read; of data frames without the columns that hold no numbers.
+        Whose chunks are read: the same, of data frames without the columns that hold no numbers.
     keys : ndarray of object
         The keys of the chunks, as these lie.
     opener : callable
@@ -60,10 +62,11 @@ class DaskInput(Chunked):
     """
 
     def __init__(self, x: Any) -> None:
-        self.collection, self.names = x, None
+        self.whole, self.collection, self.names = x, x, None
         self.opener: _dask_parts.Opener = _dask_parts.open_array
         if is_array(x):
-            self.shape, self.label = tuple(x.shape), str(x.dtype)
+            # What cannot be scanned is refused before anything is computed.
+            self.shape, self.label = tuple(x.shape), accept(np.empty(0, x.dtype)).label
             self.keys = _grid(x.name, x.numblocks)
             return
         if is_bag(x):
@@ -77,10 +80,9 @@ class DaskInput(Chunked):
     def _select(self, x: Any) -> None:
         """Leave out the columns of a data frame that hold no numbers, by their types."""
         opened = accept(x._meta)
-        assert isinstance(opened, Frame)
         self.label = opened.label
         self.shape = (math.nan, *opened.shape[1:])
-        if len(opened.shape) == 2:
+        if isinstance(opened, Frame) and len(opened.shape) == 2:
             self.names = tuple(opened.names)
             # An object column may hold numbers; a partition without rows cannot tell.
             others = [i for i in opened.unscanned if i not in opened.doubtful]
@@ -173,9 +175,14 @@ def _grid(name: str, counts: Sequence[int]) -> Array:
     return keys
 
 
-def joined_tasks(
-    layer: dict[Any, Any], level: Array, name: str, join: Callable[..., Any]
-) -> Any:
+def check_known_columns(x: DaskInput) -> None:
+    """Raise ValueError where chunks are of unknown lengths along another axis than the first."""
+    if any(length != length for lengths in getattr(x.collection, "chunks", ())[1:] for length in lengths):
+        raise ValueError(f"x has columns of unknown number, its chunks are {x.collection.chunks}; "
+                         "compute_chunk_sizes() finds it out")
+
+
+def joined_tasks(layer: dict[Any, Any], level: Array, name: str, join: Callable[..., Any]) -> Any:
     """Add tasks to a layer that join neighbours until one is left; its key."""
     split = config.get("split_every", None) or _SPLIT
     for axis in reversed(range(level.ndim)):

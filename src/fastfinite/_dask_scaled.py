@@ -10,8 +10,9 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from fastfinite._accept import accept, as_array
 from fastfinite._accepted import Array, Chunked
-from fastfinite._dask import DaskInput, is_array, is_bag
+from fastfinite._dask import DaskInput, check_known_columns, is_array, is_bag
 from fastfinite._dask_parts import TablePart
 from fastfinite._standardize import inverse_standardize, standardize
 from fastfinite._statistics import ColumnStats, columns_text
@@ -21,13 +22,17 @@ from fastfinite._threads import threads
 def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
     """An array of scaled chunks; of a bag, a bag."""
     assert isinstance(x, DaskInput)
-    collection = x.collection
+    collection = x.whole
     if is_bag(collection):
         if stats is None:
             stats = x.lazy_table((0,), _stats)
         return collection.map(_scaled_item, stats=stats, inverse=inverse)
     if len(x.shape) == 0:
         raise ValueError("x must have at least one axis, of rows; it is a single number")
+    if is_array(collection):
+        check_known_columns(x)
+    else:
+        as_array(accept(collection._meta))      # raises where a column holds no numbers
     if stats is not None and not _same(stats.shape, x.shape[1:]):
         raise ValueError(f"x must have rows of {columns_text(stats.shape)}, as stats has; its shape is {x.shape}")
     chunks = collection.chunks if is_array(collection) else (
