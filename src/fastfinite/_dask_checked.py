@@ -53,9 +53,9 @@ def _checked(
     block: Any, where: str, counted: str, origin: tuple[int, ...] | None, name: str, columns: list[str] | None,
     allow_nan: bool, target: str | None,
 ) -> Any:
-    opened = accept(block)
     form = None if target is None else _formats.of_name(target, "target_dtype")
     with threads(1):
+        opened = accept(block)
         found = _inputs.report(opened, form, None, allow_nan)
     if found.passes(allow_nan):
         if isinstance(opened, Frame):

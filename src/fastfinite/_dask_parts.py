@@ -167,6 +167,8 @@ class FoundPlaces(KnownPart):
     __slots__ = ("_limit", "places")
 
     def __init__(self, opened: Input, question: int, limit: int | None) -> None:
+        if isinstance(opened, Frame):
+            _inputs.refuse_doubtful(opened)
         self.extent, self._limit = tuple(opened.shape), limit
         self.places = _inputs.indices(opened, question, limit)
 

@@ -48,7 +48,7 @@ def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
         place = tuple(begin[i] for begin, i in zip(starts, index[1:]))
         key = x.keys[index] if is_array(collection) else x.keys[index[0]]
         layer[(name, *index)] = (functools.partial(_scaled_block, place=place, inverse=inverse), key, held)
-    dependencies = [collection] if given is None else [collection, given]
+    dependencies = [x.collection] if given is None else [x.collection, given]
     graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
     return da.Array(graph, name, chunks, dtype=_result_dtype(collection))
 

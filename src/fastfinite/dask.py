@@ -22,7 +22,7 @@ from typing import Any
 
 import fastfinite
 from fastfinite import _formats, _scan
-from fastfinite._accept import accept
+from fastfinite._accept import accept, opener_of
 from fastfinite._dask import DaskInput
 from fastfinite._dask_checked import checked
 from fastfinite._dask_parts import TablePart
@@ -351,7 +351,7 @@ def diagnose(X: Any, y: Any = None, **options: Any) -> Any:
 
 
 def _opened(x: Any) -> DaskInput:
-    opened = accept(x) if hasattr(type(x), "__dask_graph__") else None
+    opened = accept(x) if hasattr(type(x), "__dask_graph__") and opener_of(type(x)) is not None else None
     if not isinstance(opened, DaskInput):
         raise TypeError(f"x must be an array, data frame or bag of dask, not {type(x).__name__}; "
                         "the functions of fastfinite itself take all others")
