@@ -8,7 +8,7 @@ from pathlib import Path
 import arrays
 import numpy as np
 import pytest
-from cluster_chunks import Spy, first_is_bad, noted, wait_for, waiting
+from cluster_chunks import FREE, Spy, first_is_bad, noted, wait_for, waiting
 from optional import require
 from refusals import raised, refused
 from same_as_array import check_like, inf, nan
@@ -85,11 +85,11 @@ def test_statistics_are_the_same_bits_on_one_worker_and_on_two(client):
 @pytest.mark.parametrize("call", [ff.all_finite, lambda x: not ff.has_nan(x)], ids=["all_finite", "has_nan"])
 def test_a_bad_chunk_cancels_what_is_left(call, client, cluster, tmp_path):
     x = da.ones((400, 2), chunks=(10, 2)).map_blocks(first_is_bad, folder=tmp_path, dtype=float, meta=np.empty((0, 0)))
-    # The chunk that the other worker has begun does not end before this has returned.
+    # Of 40 chunks nearly all do not end before this has returned.
     assert call(x) is False
     Path(tmp_path, "go").touch()
     wait_for(lambda: not cluster.scheduler.tasks and is_idle(cluster))
-    assert 1 <= len(noted(tmp_path, "begun")) <= 6
+    assert 1 <= len(noted(tmp_path, "begun")) <= FREE + 4
 
 
 def test_a_bad_partition_cancels_what_is_left_of_a_frame(client, cluster, tmp_path):
@@ -97,7 +97,7 @@ def test_a_bad_partition_cancels_what_is_left_of_a_frame(client, cluster, tmp_pa
     assert ff.all_finite(dd.from_dask_array(x, columns=["a", "b"])) is False
     Path(tmp_path, "go").touch()
     wait_for(lambda: not cluster.scheduler.tasks and is_idle(cluster))
-    assert 1 <= len(noted(tmp_path, "begun")) <= 6
+    assert 1 <= len(noted(tmp_path, "begun")) <= FREE + 4
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal")
