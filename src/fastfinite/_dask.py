@@ -169,9 +169,14 @@ class DaskInput(Chunked):
 def _with_numbers(meta: Any) -> Any:
     """A partition without rows, in which columns of objects, which may hold numbers, do."""
     if meta.ndim == 1:
-        return meta.astype(float) if meta.dtype == object else meta
-    objects = [name for name, dtype in meta.dtypes.items() if dtype == object] if meta.columns.is_unique else []
-    return meta.astype(dict.fromkeys(objects, float))
+        return meta.astype(float) if _is_of_objects(meta.dtype) else meta
+    if not meta.columns.is_unique:
+        return meta
+    return meta.astype({name: float for name, dtype in meta.dtypes.items() if _is_of_objects(dtype)})
+
+
+def _is_of_objects(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def _grid(name: str, counts: Sequence[int]) -> Array:

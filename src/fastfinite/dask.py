@@ -206,7 +206,7 @@ def column_stats(
 
     Notes
     -----
-    Cost: one pass; about 200 bytes for each column of a chunk travel.
+    Cost: one pass; about 120 bytes for each column of a chunk travel.
 
     Examples
     --------

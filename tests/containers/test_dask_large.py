@@ -1,6 +1,6 @@
 """Data larger than memory may be: Zarr and Parquet, by threads and on a cluster, some megabytes at a time.
 
-The small data run always. `pytest -m large` writes 3 GB of each kind, and allows 1 GiB; it prints times and peaks with -s.
+The small data run always. `pytest -m large -s` writes 3 GB of each kind, allows 1 GiB, and prints times and peaks.
 """
 
 import json
