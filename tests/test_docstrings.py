@@ -4,6 +4,7 @@ Ufuncs keep their docstrings as text, to which NumPy adds the signature in front
 """
 
 import doctest
+import importlib
 import inspect
 import re
 
@@ -49,15 +50,18 @@ def test_public_names_live_in_the_package(name):
         assert thing.__module__ == "fastfinite"
 
 
+def run_examples(name, thing):
+    test = doctest.DocTestParser().get_doctest(text_of(thing), {}, name, None, 0)
+    output = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.append)
+    assert result.failed == 0, "".join(output)
+
+
 @pytest.mark.parametrize(("name", "thing"), list(documented()))
 def test_examples_of_docstrings_run(name, thing):
     if name.endswith(".plot"):
         require("matplotlib")
-    globs = {}
-    test = doctest.DocTestParser().get_doctest(text_of(thing), globs, name, None, 0)
-    output = []
-    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=output.append)
-    assert result.failed == 0, "".join(output)
+    run_examples(name, thing)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,6 +95,30 @@ def test_docstrings_fit_the_page_and_name_what_there_is(name, thing):
         gaps = [match.start() for match in re.finditer("  =", rule)]
         for line in (header, *table.splitlines()):
             assert all(line[gap : gap + 2].strip() == "" for gap in gaps), f"not in the columns of its table: {line}"
+
+
+OF_DASK = ["all_finite", "check_finite", "column_stats", "constant_columns", "diagnose", "scan", "standardize"]
+
+
+@pytest.mark.parametrize("name", OF_DASK)
+def test_functions_of_collections_are_documented(name):
+    require("dask.array")
+    thing = getattr(importlib.import_module("fastfinite.dask"), name)
+    run_examples(name, thing)
+    found = sections(thing)
+    assert {"Parameters", "Returns", "Raises", "Notes", "Examples"} <= set(found)
+    documented = [word for line in re.findall(r"^([\w*][\w*, ]*?)(?: :.*)?$", found["Parameters"], re.MULTILINE)
+                  for word in line.split(", ")]
+    options = {"options": "**options"}
+    assert documented == [options.get(parameter, parameter) for parameter in inspect.signature(thing).parameters]
+    assert text_of(thing).splitlines()[0].endswith((".", "`")) and max(map(len, text_of(thing).splitlines())) <= 120
+
+
+def test_the_module_of_collections_is_documented():
+    require("dask.array")
+    module = importlib.import_module("fastfinite.dask")
+    assert sorted(module.__all__) == OF_DASK
+    run_examples("fastfinite.dask", module)
 
 
 def test_attributes_of_a_report_are_those_documented():

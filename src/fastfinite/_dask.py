@@ -29,11 +29,6 @@ from fastfinite._report import ScanReport
 _SPLIT = 8
 
 
-def is_collection(x: object) -> bool:
-    """Whether this is an array, data frame, column or bag of dask."""
-    return is_array(x) or is_frame(x) or is_bag(x)
-
-
 def is_array(x: object) -> bool:
     return is_of(type(x), "dask.array", "Array")
 
@@ -51,8 +46,10 @@ class DaskInput(Chunked):
 
     Attributes
     ----------
+    whole : object
+        The collection.
     collection : object
-        Whose chunks are read; of data frames without the columns that hold no numbers.
+        Whose chunks are read: the same, of data frames without the columns that hold no numbers.
     keys : ndarray of object
         The keys of the chunks, as these lie.
     opener : callable
@@ -60,10 +57,11 @@ class DaskInput(Chunked):
     """
 
     def __init__(self, x: Any) -> None:
-        self.collection, self.names = x, None
+        self.whole, self.collection, self.names = x, x, None
         self.opener: _dask_parts.Opener = _dask_parts.open_array
         if is_array(x):
-            self.shape, self.label = tuple(x.shape), str(x.dtype)
+            # What cannot be scanned is refused before anything is computed.
+            self.shape, self.label = tuple(x.shape), accept(np.empty(0, x.dtype)).label
             self.keys = _grid(x.name, x.numblocks)
             return
         if is_bag(x):
@@ -76,13 +74,11 @@ class DaskInput(Chunked):
 
     def _select(self, x: Any) -> None:
         """Leave out the columns of a data frame that hold no numbers, by their types."""
-        opened = accept(x._meta)
-        assert isinstance(opened, Frame)
+        opened = accept(_with_numbers(x._meta))
         self.label = opened.label
         self.shape = (math.nan, *opened.shape[1:])
-        if len(opened.shape) == 2:
+        if isinstance(opened, Frame) and len(opened.shape) == 2:
             self.names = tuple(opened.names)
-            # An object column may hold numbers; a partition without rows cannot tell.
             others = [i for i in opened.unscanned if i not in opened.doubtful]
             kept = [i for i in range(len(opened.names)) if i not in others]
             if others and x.columns.is_unique:
@@ -97,28 +93,32 @@ class DaskInput(Chunked):
     def ask(self, question: int) -> bool:
         scheduler = get_scheduler(collections=[Delayed("", {})])
         client = getattr(scheduler, "__self__", None)
-        if is_of(type(client), "distributed", "Client"):
-            name, layer, level = self._answers(question, end=False)
-            graph = HighLevelGraph.from_collections(name, layer, dependencies=[self.collection])
-            return _verdict(_first_answer(client, graph, list(level.flat)))
+        clustered = is_of(type(client), "distributed", "Client")
+        name, work = self._answer_of(question, end=not clustered)
+        # Where nothing else tells, dask begins with the last name: the first chunk has it.
+        last = self.keys.size
+        layer = {(name, f"{last - i:012d}"): (work, chunk) for i, chunk in enumerate(self.keys.flat)}
+        graph = HighLevelGraph.from_collections(name, layer, dependencies=[self.collection]).cull(set(layer))
+        if clustered:
+            return _verdict(_first_answer(client, graph, list(layer)))
         try:
-            found: bool = self.lazy_answer(question, end=True).compute()
+            return _verdict(_dask_parts.any_of(scheduler(graph.to_dict(), list(layer)), 0))
         except FoundBad:
             return True
-        return found
 
-    def lazy_answer(self, question: int, finish: Callable[[bool], bool] = bool, end: bool = False) -> Delayed:
-        """Whether it holds a value of a kind, to be computed; with `end`, the first that is found ends the work."""
-        name, layer, level = self._answers(question, end)
+    def lazy_answer(self, question: int, finish: Callable[[bool], bool]) -> Delayed:
+        """Whether it holds a value of a kind, to be computed."""
+        name, work = self._answer_of(question, end=False)
+        layer, level = self._tasks(name, work)
         last = joined_tasks(layer, level, f"{name}-join", _dask_parts.any_of)
         key = f"{name}-all-{tokenize(finish)}"
         layer[key] = (functools.partial(_verdict, finish=finish), last)
         return Delayed(key, HighLevelGraph.from_collections(key, layer, dependencies=[self.collection]))
 
-    def _answers(self, question: int, end: bool) -> tuple[str, dict[Any, Any], Array]:
-        name = f"fastfinite-answer-{tokenize(self.collection, question, end)}"
+    def _answer_of(self, question: int, end: bool) -> tuple[str, Callable[[Any], bool | str]]:
+        """What is asked of a chunk, and the name of these tasks; with `end`, what is found ends the work."""
         work = functools.partial(_dask_parts.answer_of, opener=self.opener, question=question, end=end)
-        return name, *self._tasks(name, work)
+        return f"fastfinite-answer-{tokenize(self.collection, question, end)}", work
 
     def report(self, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
         found: ScanReport = self.lazy_report(target, axis, allow_nan).compute()
@@ -166,6 +166,19 @@ class DaskInput(Chunked):
         return {key: (work, chunk) for key, chunk in zip(level.flat, self.keys.flat)}, level
 
 
+def _with_numbers(meta: Any) -> Any:
+    """A partition without rows, in which columns of objects, which may hold numbers, do."""
+    if meta.ndim == 1:
+        return meta.astype(float) if _is_of_objects(meta.dtype) else meta
+    if not meta.columns.is_unique:
+        return meta
+    return meta.astype({name: float for name, dtype in meta.dtypes.items() if _is_of_objects(dtype)})
+
+
+def _is_of_objects(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
 def _grid(name: str, counts: Sequence[int]) -> Array:
     keys = np.empty(tuple(counts), object)
     for index in np.ndindex(keys.shape):
@@ -173,11 +186,16 @@ def _grid(name: str, counts: Sequence[int]) -> Array:
     return keys
 
 
-def joined_tasks(
-    layer: dict[Any, Any], level: Array, name: str, join: Callable[..., Any]
-) -> Any:
+def check_known_columns(x: DaskInput) -> None:
+    """Raise ValueError where chunks are of unknown lengths along another axis than the first."""
+    if any(length != length for lengths in getattr(x.collection, "chunks", ())[1:] for length in lengths):
+        raise ValueError(f"x has columns of unknown number, its chunks are {x.collection.chunks}; "
+                         "compute_chunk_sizes() finds it out")
+
+
+def joined_tasks(layer: dict[Any, Any], level: Array, name: str, join: Callable[..., Any]) -> Any:
     """Add tasks to a layer that join neighbours until one is left; its key."""
-    split = config.get("split_every", None) or _SPLIT
+    split = max(2, config.get("split_every", None) or _SPLIT)
     for axis in reversed(range(level.ndim)):
         depth = 0
         while level.shape[axis] > 1:
@@ -185,7 +203,7 @@ def joined_tasks(
             moved = np.moveaxis(level, axis, -1)
             above = np.empty((*moved.shape[:-1], len(groups)), object)
             for index in np.ndindex(above.shape):
-                key = above[index] = (f"{name}-{axis}-{depth}", *index)
+                key = above[index] = (f"{name}-{split}-{axis}-{depth}", *index)
                 layer[key] = (functools.partial(join, axis=axis), [moved[(*index[:-1], i)] for i in groups[index[-1]]])
             level = np.moveaxis(above, -1, axis)
             depth += 1

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from fastfinite import _columns, _formats, _inputs
+from fastfinite import _columns, _formats, _inputs, _scan
 from fastfinite._accept import accept
 from fastfinite._accepted import Array, Frame, Input, Part
 from fastfinite._formats import Format
@@ -96,9 +96,6 @@ class open_partition:
         """The partition with a place for every column."""
         opened = accept(block)
         assert isinstance(opened, Frame)
-        if len(opened.shape) == 1:
-            yield opened
-            return
 
         def parts() -> Iterator[Part]:
             for accepted, (row, column) in opened.parts():
@@ -108,7 +105,8 @@ class open_partition:
                     mask = None if accepted.mask is None else accepted.mask[one]
                     yield accepted._replace(array=accepted.array[one], mask=mask), (row, self._positions[column + i])
 
-        unscanned = sorted({*self._others, *(self._positions[i] for i in opened.unscanned)})
+        # What a column of objects holds a partition without rows cannot tell.
+        unscanned = sorted({*self._others, *(self._positions[i] for i in opened.unscanned if opened.shape[0])})
         doubtful = [self._positions[i] for i in opened.doubtful]
         yield Frame((opened.shape[0], len(self._names)), opened.label, self._names, unscanned, doubtful, parts)
 
@@ -123,6 +121,8 @@ class ScanPart(KnownPart):
 
     def __init__(self, opened: Input, target: str | None, axis: int | None, allow_nan: bool) -> None:
         form = None if target is None else _formats.of_name(target, "target_dtype")
+        if axis is not None:
+            _scan.normalized_axis(axis, len(opened.shape))      # of the items of bags it was not known
         found = _inputs.report(opened, form, axis, allow_nan)
         self.extent, self._axis, self.report = tuple(opened.shape), axis, found.totals
         self._by_axis: dict[str, Array] = {}
@@ -167,6 +167,8 @@ class FoundPlaces(KnownPart):
     __slots__ = ("_limit", "places")
 
     def __init__(self, opened: Input, question: int, limit: int | None) -> None:
+        if isinstance(opened, Frame):
+            _inputs.refuse_doubtful(opened)
         self.extent, self._limit = tuple(opened.shape), limit
         self.places = _inputs.indices(opened, question, limit)
 
@@ -243,7 +245,7 @@ class TablePart(KnownPart):
             _columns.merge_tables(self.table, other.table)
             return
         rest = [i for i in range(len(self.extent)) if i not in self._axes]
-        shapes = [(-1, *(part.extent[i] for i in rest)) for part in (self, other)]
+        shapes = [(len(part.table), *(part.extent[i] for i in rest)) for part in (self, other)]
         tables = [part.table.reshape(shape) for part, shape in zip((self, other), shapes)]
         both = np.concatenate(tables, 1 + rest.index(axis))
         self.table = np.ascontiguousarray(both.reshape(len(both), -1))

@@ -19,7 +19,7 @@ from dask.highlevelgraph import HighLevelGraph
 from fastfinite._accept import as_array
 from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse, numbers_of
 from fastfinite._bad_map import told_names
-from fastfinite._dask import DaskInput, joined_tasks
+from fastfinite._dask import DaskInput, check_known_columns, joined_tasks
 from fastfinite._dask_parts import KnownPart, Opener
 from fastfinite._labels import Labels, labels_of
 from fastfinite._samples import Samples, columns_of, flattened
@@ -33,6 +33,7 @@ class DaskSamples(Samples):
 
     def __init__(self, x: Chunked) -> None:
         assert isinstance(x, DaskInput)
+        check_known_columns(x)
         found = x.table((0,))
         width = math.prod(found.extent[1:])
         names = None

@@ -10,8 +10,9 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from fastfinite._accept import accept, as_array
 from fastfinite._accepted import Array, Chunked
-from fastfinite._dask import DaskInput, is_array, is_bag
+from fastfinite._dask import DaskInput, check_known_columns, is_array, is_bag
 from fastfinite._dask_parts import TablePart
 from fastfinite._standardize import inverse_standardize, standardize
 from fastfinite._statistics import ColumnStats, columns_text
@@ -21,13 +22,17 @@ from fastfinite._threads import threads
 def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
     """An array of scaled chunks; of a bag, a bag."""
     assert isinstance(x, DaskInput)
-    collection = x.collection
+    collection = x.whole
     if is_bag(collection):
         if stats is None:
             stats = x.lazy_table((0,), _stats)
         return collection.map(_scaled_item, stats=stats, inverse=inverse)
     if len(x.shape) == 0:
         raise ValueError("x must have at least one axis, of rows; it is a single number")
+    if is_array(collection):
+        check_known_columns(x)
+    else:
+        as_array(accept(collection._meta))      # raises where a column holds no numbers
     if stats is not None and not _same(stats.shape, x.shape[1:]):
         raise ValueError(f"x must have rows of {columns_text(stats.shape)}, as stats has; its shape is {x.shape}")
     chunks = collection.chunks if is_array(collection) else (
@@ -43,7 +48,7 @@ def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
         place = tuple(begin[i] for begin, i in zip(starts, index[1:]))
         key = x.keys[index] if is_array(collection) else x.keys[index[0]]
         layer[(name, *index)] = (functools.partial(_scaled_block, place=place, inverse=inverse), key, held)
-    dependencies = [collection] if given is None else [collection, given]
+    dependencies = [x.collection] if given is None else [x.collection, given]
     graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
     return da.Array(graph, name, chunks, dtype=_result_dtype(collection))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from fastfinite import _core, _formats, _inputs, _tally
 from fastfinite._accept import accept
-from fastfinite._accepted import Accepted, Array, Frame, Input
+from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input
 from fastfinite._errors import NonFiniteError
 from fastfinite._formats import NON_FINITE
 from fastfinite._report import ScanReport, describe
@@ -101,6 +101,12 @@ def scan(
     if axis is not None:
         axis = normalized_axis(axis, len(accepted.shape))
     return _inputs.report(accepted, target, axis)
+
+
+def check_names(names: Sequence[object], shape: tuple[Any, ...]) -> None:
+    """Raise ValueError unless there is a name for each column of a shape; of collections its lengths may be nan."""
+    if len(shape) != 2 or len(names) != shape[1] == shape[1]:
+        raise ValueError(f"columns must name each column of x; it has {len(names)}, and x has shape {shape}")
 
 
 def whole_number(value: Any, name: str, least: int | None = None) -> int:
@@ -221,9 +227,7 @@ def check_finite(
     if columns is not None:
         accepted = accept(x)
         columns = list(columns)
-        if len(accepted.shape) != 2 or len(columns) != accepted.shape[1]:
-            raise ValueError(f"columns must name each column of x; it has {len(columns)}, and x has shape "
-                             f"{accepted.shape}")
+        check_names(columns, accepted.shape)
     if target_dtype is None and _core.all_finite(x, allow_nan=allow_nan):
         return x
     if accepted is None:
@@ -238,7 +242,11 @@ def check_finite(
             _inputs.refuse_doubtful(accepted)
         elif isinstance(accepted, Accepted) and total.not_scanned:
             raise _tally.unscanned(accepted, total.not_scanned)
+        elif isinstance(accepted, Chunked) and total.not_scanned:
+            accepted.ask(NON_FINITE)        # raises where there is no verdict
         return x
+    if columns is not None:
+        check_names(columns, report.shape)      # of collections it may be known now only
     by_column = report if tabular else None
     message = describe(total, name=name, columns=columns, by_column=by_column, allow_nan=allow_nan)
     raise NonFiniteError(message, total, by_column)

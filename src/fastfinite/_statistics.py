@@ -162,24 +162,30 @@ class ColumnStats:
             if row == self._shape and self.nan_policy != "raise" and _columns.add_row(self._table, batch):
                 return self
         opened = accept(batch)
-        if isinstance(opened, Chunked) and len(opened.shape) != len(self._shape):
-            return self.merge(stats_of(opened))
-        accepted, left_out = _inputs.numbers_only(opened)
         known = self._table is not None or self.names is not None
-        one = len(accepted.shape) == (len(self._shape) if known else 1)
-        if len(accepted.shape) == 0 and not known:
+        one = len(opened.shape) == (len(self._shape) if known else 1)
+        if len(opened.shape) == 0 and not known:
             raise ValueError("batch has no columns: it is a single number")
+        found: ColumnStats | None = None
+        if isinstance(opened, Chunked):
+            # How many columns it has may not be known before.
+            opened, found = (opened.fetch(), None) if one else (opened, stats_of(opened))
+        accepted, left_out = _inputs.numbers_only(opened)
+        names = None if one else _inputs.names_of(accepted)
         shape = accepted.shape if one else accepted.shape[1:]
+        if found is not None:
+            shape, names, left_out = found.shape, found.names, found.not_scanned
         if known and shape != self._shape:
             raise ValueError(
                 f"batch has {columns_text(shape)}, but the statistics are of {columns_text(self._shape)}"
             )
-        names = None if one else _inputs.names_of(accepted)
         if names is not None and self._frame_names is not None and names != self._frame_names:
             raise ValueError(f"batch has the columns {names}, but the statistics are of {self._frame_names}")
-        if one:
-            accepted = _inputs.as_row(accepted)
-        table = _inputs.tabulated(accepted, (0,))
+        if found is not None:
+            table = found._table
+            assert table is not None
+        else:
+            table = _inputs.tabulated(_inputs.as_row(accepted) if one else accepted, (0,))
         if self.nan_policy == "raise" and table[NAN].any():
             raise _nan_error(accept(batch), "batch", self.names)      # with its place in the whole frame
         self._names, self._frame_names = self._names or names, self._frame_names or names
@@ -669,13 +675,32 @@ def normalized_axes(axis: int | tuple[int, ...], ndim: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
-def _of_all_columns(x: object, axis: Any, values: NDArray[Any], otherwise: object) -> NDArray[Any]:
+def _of_all_columns(x: object, axis: Any, stats: ColumnStats, values: NDArray[Any], otherwise: object) -> NDArray[Any]:
     """Values of the columns that hold numbers, with something else for the columns of a frame that do not."""
-    frame = None if type(x) is np.ndarray else accept(x)
-    if not isinstance(frame, Frame) or not frame.unscanned or axis not in (0, -2):
+    frame = None if type(x) is np.ndarray or not stats.not_scanned else accept(x)
+    if axis not in (0, -2):
         return values
-    whole = np.full(frame.shape[1], otherwise, values.dtype)
-    whole[np.delete(np.arange(len(whole)), frame.unscanned)] = values
+    if isinstance(frame, Frame):
+        return among_all_columns(values, frame.shape[1], frame.unscanned, otherwise)
+    if isinstance(frame, Chunked) and frame.names is not None:
+        # What a chunk holds is known to the statistics alone: their names are some of all, in the same order.
+        kept = iter((*(stats.names or ()), None))
+        wanted, unscanned = next(kept), []
+        for i, name in enumerate(frame.names):
+            if name == wanted:
+                wanted = next(kept)
+            else:
+                unscanned.append(i)
+        return among_all_columns(values, len(frame.names), unscanned, otherwise)
+    return values
+
+
+def among_all_columns(
+    values: NDArray[Any], columns: int, unscanned: Iterable[int], otherwise: object
+) -> NDArray[Any]:
+    """Values of columns as they lie among all, with something else for those at these positions."""
+    whole = np.full(columns, otherwise, values.dtype)
+    whole[np.delete(np.arange(columns), list(unscanned))] = values
     return whole
 
 
@@ -717,7 +742,8 @@ def column_variance(
     >>> ff.column_variance(np.full((10, 1), 0.1, np.float32))
     array([0.])
     """
-    variance = _of_all_columns(x, axis, column_stats(x, ddof=ddof, axis=axis, nan_policy=nan_policy).var, np.nan)
+    stats = column_stats(x, ddof=ddof, axis=axis, nan_policy=nan_policy)
+    variance = _of_all_columns(x, axis, stats, stats.var, np.nan)
     if out is None:
         return variance
     if not isinstance(out, np.ndarray) or out.shape != variance.shape or out.dtype != np.float64:
@@ -756,7 +782,8 @@ def constant_columns(x: ArrayLike, *, axis: int | tuple[int, ...] | None = 0) ->
     >>> ff.constant_columns(np.array([[0.1, 1.0], [0.1, 2.0]]))
     array([ True, False])
     """
-    return _of_all_columns(x, axis, column_stats(x, axis=axis).constant, False)
+    stats = column_stats(x, axis=axis)
+    return _of_all_columns(x, axis, stats, stats.constant, False)
 
 
 def near_constant_columns(
@@ -799,4 +826,5 @@ def near_constant_columns(
     """
     if not isinstance(rtol, numbers.Real) or not rtol >= 0:
         raise ValueError(f"rtol must be at least 0, not {rtol!r}")
-    return _of_all_columns(x, axis, column_stats(x, axis=axis).near_constant(rtol), False)
+    stats = column_stats(x, axis=axis)
+    return _of_all_columns(x, axis, stats, stats.near_constant(rtol), False)

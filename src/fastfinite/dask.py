@@ -20,17 +20,15 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 import fastfinite
 from fastfinite import _formats, _scan
-from fastfinite._accept import accept
+from fastfinite._accept import accept, opener_of
 from fastfinite._dask import DaskInput
 from fastfinite._dask_checked import checked
 from fastfinite._dask_parts import TablePart
 from fastfinite._errors import NonFiniteError
 from fastfinite._formats import INF_ONLY, NON_FINITE
-from fastfinite._statistics import ColumnStats, normalized_axes
+from fastfinite._statistics import ColumnStats, among_all_columns, normalized_axes
 
 __all__ = ["all_finite", "check_finite", "column_stats", "constant_columns", "diagnose", "scan", "standardize"]
 
@@ -174,8 +172,8 @@ def check_finite(
             x, name=name, columns=columns, allow_nan=allow_nan, target_dtype=target_dtype)
     target = None if target_dtype is None else _formats.of_name(target_dtype, "target_dtype")
     names = None if columns is None else [str(column) for column in columns]
-    if names is not None and (len(opened.shape) != 2 or opened.shape[1] not in (len(names), np.nan)):
-        raise ValueError(f"columns must name each column of x; it has {len(names)}, and x has shape {opened.shape}")
+    if names is not None:
+        _scan.check_names(names, opened.shape)
     return checked(opened, name or "x", names, allow_nan, target)
 
 
@@ -208,7 +206,7 @@ def column_stats(
 
     Notes
     -----
-    Cost: one pass; about 200 bytes for each column of a chunk travel.
+    Cost: one pass; about 120 bytes for each column of a chunk travel.
 
     Examples
     --------
@@ -247,7 +245,6 @@ def constant_columns(x: Any, *, axis: int | tuple[int, ...] | None = 0, compute:
     Returns
     -------
     ndarray of bool or Delayed
-        With ``compute=False``, of a data frame, without a place for columns that hold no numbers.
 
     Raises
     ------
@@ -273,7 +270,10 @@ def constant_columns(x: Any, *, axis: int | tuple[int, ...] | None = 0, compute:
 
 
 def _constant(part: TablePart, axes: tuple[int, ...]) -> Any:
-    return _as_stats(part, ColumnStats(), axes).constant
+    constant = _as_stats(part, ColumnStats(), axes).constant
+    if part.names is None or axes != (0,):
+        return constant
+    return among_all_columns(constant, len(part.names), part.unscanned, False)
 
 
 def standardize(x: Any, *, stats: ColumnStats | None = None) -> Any:
@@ -351,7 +351,7 @@ def diagnose(X: Any, y: Any = None, **options: Any) -> Any:
 
 
 def _opened(x: Any) -> DaskInput:
-    opened = accept(x) if hasattr(type(x), "__dask_graph__") else None
+    opened = accept(x) if hasattr(type(x), "__dask_graph__") and opener_of(type(x)) is not None else None
     if not isinstance(opened, DaskInput):
         raise TypeError(f"x must be an array, data frame or bag of dask, not {type(x).__name__}; "
                         "the functions of fastfinite itself take all others")
