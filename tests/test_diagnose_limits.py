@@ -56,6 +56,20 @@ def test_a_sentinel_has_64_spellings_a_millionth_away_at_most():
         assert [cause[-1] for cause in causes] == list(range(2, 2 + told))
 
 
+@pytest.mark.parametrize("value", [
+    -99, 999, -999, -999.9, 9999, -9999, 99999, -99999, 1e20, -1e20, 1e30, -1e30, 9.96921e36, 2**15, 32767, -32768,
+    -32767, 65535, 2147483647, -2147483648, 4294967295, 2**63, -(2**63), 3.4028234663852886e38, -3.4028234663852886e38,
+    1.7976931348623157e308, -1.7976931348623157e308])
+def test_numbers_that_mean_missing(value):
+    x = in_column(0, 1, value, 1)
+    assert found("sentinel", **x, target_dtype="float64") == expected("sentinel", "warning", 1, 4, 2)
+
+
+@pytest.mark.parametrize("value", [99, 98, -98, 1000, 998, 9998, 1e10, 1e19, 65534, 1e36, 1e300])
+def test_numbers_that_mean_what_they_say(value):
+    assert found("sentinel", **in_column(0, 1, value, 1), target_dtype="float64") == []
+
+
 # ---- columns without variance, of uneven scales, for exp and log ---------------------------------------
 
 
@@ -553,6 +567,24 @@ def test_a_cell_of_more_bad_values_than_places_is_full():
     for start, _ in lists.split(0, 4):
         lists.add(np.array([3, 1]), start, np.arange(2))
     assert lines_of(lists, 72, 10)[0] == "0 │██│"
+
+
+def test_the_longest_legend_that_fits_stands_below():
+    legends = ("one cell: 14 rows x 1 column; ░ some bad, █ all", "one cell: 14 rows x 1 column", "cell: 14 x 1", "")
+    tall = BadMap(16)
+    tall.reach(129)
+    tall.add(np.array([1]), 0, np.arange(1))
+    for width in range(22, 72):
+        lines = lines_of(tall, width, 10)
+        assert lines[-1] == ("     " + next(text for text in legends if 5 + len(text) <= width)).rstrip()
+
+
+def test_lines_begin_with_as_many_digits_as_the_last_row_has():
+    for rows, line in ((10, "0 │██│"), (11, " 0 │▒▒│"), (100, " 0 │░░│"), (101, "  0 │░░│")):
+        tall = BadMap(2)
+        tall.reach(rows)
+        tall.add(np.array([1, 1]), 0, np.arange(2))
+        assert lines_of(tall, 72, 10)[0] == line
 
 
 def test_a_cell_stands_for_no_more_rows_than_there_are():
