@@ -18,9 +18,9 @@ from fastfinite._bad_map import MOST_ROWS, BadMap
 from fastfinite._cli import main
 from fastfinite._file_samples import only_item, samples_of_file
 from fastfinite._fill_map import TableMap
-from fastfinite._labels import MOST_CLASSES, Labels, Rows, labels_of
+from fastfinite._labels import Labels, Rows, labels_of
 from fastfinite._second_look import EmptyRows, LostDigits, Occurrences, Places, Sentinels, chunks
-from fastfinite._terminal_map import lines_of
+from fastfinite._terminal_map import lines_of, lines_on_stdout
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path", "strict_errors")
 nan, inf = np.nan, np.inf
@@ -163,9 +163,9 @@ def test_of_more_different_integers_than_are_kept_it_is_told_that_there_are_more
 
 
 def test_classes_are_a_thousand_at_most():
-    for number, many in ((MOST_CLASSES, False), (MOST_CLASSES + 1, True)):
+    for number, many in ((1000, False), (1001, True)):
         y = np.arange(number)
-        assert labels_of(y, None).many is many and MOST_CLASSES == 1000
+        assert labels_of(y, None).many is many
         cut = Labels(y.shape, y.dtype)
         for row in range(0, number, 100):
             cut.add(y[row : row + 100].astype(float), row)
@@ -179,7 +179,7 @@ def test_classes_are_fewer_than_the_root_of_the_rows():
         assert codes(x, y + 1) == told and codes(x, y) == codes(x, y + 2) == []
     (cause,) = causes("class-range", X4[:3], [1, 2, 2], y_pred=np.full((3, 2), 0.5))       # of two any number of rows
     assert cause.remedy == "y - 1"
-    for y in ([2, 3, 4, 2], [1, 1, 3, 3]):
+    for y in ([2, 3, 2, 3], [1, 1, 3, 3]):
         (cause,) = causes("class-range", X4, y, y_pred=np.full((4, 3), 1 / 3))
         assert cause.remedy == "encode the classes from 0 on, or widen the last layer"
 
@@ -255,6 +255,20 @@ def test_the_first_of_equal_logits_is_one_that_is_there():
         ("equal-logits", "warning", "logits", None, None, 3, 0.75, 1)]
 
 
+def test_logits_in_a_column_are_of_two_classes_and_may_be_infinite():
+    assert codes(X4, Y4[:, None], logits=[[-inf], [inf], [inf], [-inf]]) == ["infinite-logit"]
+    assert "prediction-nan" in codes(X4, Y4, logits=[[-inf, 0], [inf, 0], [0, 1], [0, -inf]])
+
+
+def test_predictions_of_no_classes_are_not_compared():
+    none = np.zeros((4, 0))
+    assert codes(X4, none, y_pred=none) == codes(X4, none, logits=none) == ["not-compared"]
+
+
+def test_of_one_row_every_shape_fits():
+    assert codes(X4[:1], [1], y_pred=[[0.5]]) == codes(X4[:1], [1], logits=[[0.5]]) == []
+
+
 def test_a_row_that_is_not_finite_is_of_no_wrong_sum():
     p = [[0.5, 0.5], [inf, 0.0], [0.5, 0.75], [0.5, nan]]
     assert found("probability-sum", X4, y_pred=p) == of_y("probability-sum", "warning", 1, 4, 2, "y_pred")
@@ -272,7 +286,7 @@ def data(rows=45):
     rng = np.random.default_rng(1)
     x = rng.integers(-50, 50, (rows, 6)).astype(float)
     x[:, 3:5] = 2**24 + rng.integers(0, 30, (rows, 2))
-    x[::7] = nan
+    x[::7] = x[3::14, :3] = x[4::14, 3:] = nan
     x[5, 1], x[9, 2], x[33, 5] = inf, -inf, 0.5
     x[[8, 20, 44], 0], x[[4, 41], 2] = -999, 9999
     return x
@@ -546,8 +560,9 @@ def test_twenty_columns_are_listed_of_a_table_that_has_not_the_one_asked_for(cap
 
 
 def test_the_bar_is_told_of_every_block_of_both_passes_and_hidden_before_a_line(monkeypatch, capsys):
-    steps = []
+    steps, ahead = [], []
     monkeypatch.setattr(_files, "MAPPED_BLOCK", 800)
+    monkeypatch.setattr(_progress.ProgressBar, "expect", lambda bar, more: ahead.append(more))
     monkeypatch.setattr(_progress.ProgressBar, "at", lambda bar, done: steps.append(done))
     monkeypatch.setattr(_progress.ProgressBar, "hide", lambda bar: steps.append("hidden"))
     np.save("x.npy", np.where(np.arange(500) == 9, nan, np.arange(500.0)))
@@ -555,7 +570,7 @@ def test_the_bar_is_told_of_every_block_of_both_passes_and_hidden_before_a_line(
     size = Path("x.npy").stat().st_size
     blocks = [800 * (1 + i) for i in range(5)]
     ends = [[0, *blocks, "hidden"], [size, *(size + block for block in blocks), "hidden"], ["hidden"]]
-    assert steps == [*ends[0], *ends[1], *ends[2]]
+    assert steps == [*ends[0], *ends[1], *ends[2]] and ahead == [2 * size]
     capsys.readouterr()
 
 
@@ -567,6 +582,16 @@ def test_a_cell_of_more_bad_values_than_places_is_full():
     for start, _ in lists.split(0, 4):
         lists.add(np.array([3, 1]), start, np.arange(2))
     assert lines_of(lists, 72, 10)[0] == "0 │██│"
+
+
+def test_on_the_widest_terminal_a_map_has_72_characters_and_10_lines(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    for rows, columns, lines, wide in ((10, 68, 10, 72), (11, 68, 6, 39), (10, 69, 10, 39)):
+        found = BadMap(columns)
+        found.reach(rows)
+        found.add(np.array([1]), 0, np.arange(1))
+        drawn = lines_on_stdout(found)
+        assert (len(drawn) - 2, len(drawn[0])) == (lines, wide)
 
 
 def test_the_longest_legend_that_fits_stands_below():
