@@ -37,6 +37,13 @@ def test_a_sentinel_is_further_away_than_others_spread_and_than_1():
             expected("sentinel", "warning", 1, 3, 2) if there else [])
 
 
+@pytest.mark.parametrize(("others", "told"), [
+    ((-10, -20), "(-20 to -10), 1 time"), ((10, 20), "(10 to 20), 1 time"), ((-7, -7), "(-7), 1 time")])
+def test_it_is_told_what_a_sentinel_stands_apart_from(others, told):
+    (cause,) = causes("sentinel", **in_column(*others, 9999))
+    assert cause.what.startswith(f"9999 stands apart from all other values {told}; the first in row 2")
+
+
 def test_two_other_values_are_needed_to_stand_apart_from():
     assert found("sentinel", **in_column(5, 999, 999)) == []
     assert found("sentinel", **in_column(5, 5, 999)) == expected("sentinel", "warning", 1, 3, 2)
@@ -460,7 +467,7 @@ def test_a_group_is_of_one_cause_one_input_and_one_severity():
 def test_saturation_is_of_probabilities_and_logits_and_of_no_regression():
     assert ff.diagnose(X4, Y4, y_pred=[0.5, 0.25, 0.75, 0.5]).saturation.counts.sum() == 4
     assert ff.diagnose(X4, Y4, logits=[0.5, 2, 3, 4]).saturation.label == "logit"
-    assert ff.diagnose(X4, [1.5, 3, -2, 8], y_pred=[2.5, 3, -1, 8]).saturation is None
+    assert ff.diagnose(X4, [1.5, 3, -2, 8], y_pred=[0.5, 3, -1, 8]).saturation is None
     assert ff.diagnose(X4, Y4).saturation is None
 
 
