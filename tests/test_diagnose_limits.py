@@ -250,6 +250,17 @@ def test_more_than_ten_soft_labels_are_a_regression():
         assert codes(np.linspace(0, 1, 20), np.arange(20) % number, y_pred=y) == ["label-range"]
 
 
+def test_whole_labels_are_told_in_full_up_to_15_digits():
+    (cause,) = causes("binary-labels", X4, [1e15, 999999999999999, 1e15, 1e15], target_dtype="float64")
+    assert cause.what == "labels are {999999999999999, 1e+15}, not {0, 1}"
+
+
+def test_six_labels_are_told():
+    for number, end in ((6, "5, 6}"), (7, "5, 6, ...}")):
+        (cause,) = causes("classes-from-one", np.linspace(0, 1, 49), np.arange(49) % number + 1)
+        assert cause.what == "labels are {1, 2, 3, 4, " + end
+
+
 def test_the_remedy_names_the_loss_that_is_meant():
     (cause,) = causes("log-of-zero", X4, Y4, y_pred=[1, 1, 1, 0])
     assert "(fastfinite.binary_cross_entropy_with_logits)" in cause.remedy
