@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnoses import X4, codes, expected, facts, found, in_column, of_y
 from optional import require
 
 import fastfinite as ff
@@ -15,7 +16,6 @@ pytestmark = pytest.mark.usefixtures("strict_errors", "chunks")
 nan, inf = np.nan, np.inf
 SOURCE = Path(ff.__file__).parent
 RANDOM = np.random.default_rng(0)
-X4 = np.array([[0.5, 1.0], [1.5, -1.0], [2.5, 3.0], [-0.5, 2.0]])
 
 
 @pytest.fixture(params=["whole", "in small chunks"])
@@ -25,30 +25,6 @@ def chunks(request, monkeypatch):
         monkeypatch.setattr(_second_look, "_CHUNK", 1)
         monkeypatch.setattr(_second_look, "_LEAST_ROWS", 3)
         monkeypatch.setattr(_labels, "_ROWS", 3)
-
-
-def facts(cause):
-    return (cause.code, cause.severity, cause.where, cause.column, cause.name, cause.count, round(cause.share, 12),
-            cause.first)
-
-
-def found(code, *arguments, **options):
-    """The facts of the causes of a code."""
-    return [facts(cause) for cause in ff.diagnose(*arguments, **options) if cause.code == code]
-
-
-def codes(*arguments, **options):
-    return [cause.code for cause in ff.diagnose(*arguments, **options)]
-
-
-def in_column(*values, dtype=None):
-    """Data of which the second column, the one asked of, is called b, and the first is harmless."""
-    column = np.array(values, dtype)
-    return {"X": np.stack([np.linspace(0, 1, len(column)).astype(column.dtype), column], axis=1), "columns": "ab"}
-
-
-def expected(code, severity, count, rows, first, *, where="X", column=1, name="b"):
-    return [(code, severity, where, column, name, count, round(count / rows, 12), first)]
 
 
 # ---- data ----------------------------------------------------------------------------------------------
@@ -246,10 +222,6 @@ def test_empty_row():
 
 
 # ---- labels --------------------------------------------------------------------------------------------
-
-
-def of_y(code, severity, count, rows, first, where="y"):
-    return [(code, severity, where, None, None, count, round(count / rows, 12), first)]
 
 
 def test_label_nan():

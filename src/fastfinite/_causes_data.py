@@ -246,7 +246,7 @@ def _without_variance(findings: Findings) -> Finder:
 def _uneven(findings: Findings) -> Finder:
     yield []
     stats = findings.stats
-    std = np.where(np.isfinite(stats.std) & (stats.std > 0) & ~stats.constant, stats.std, np.nan)
+    std = np.where(np.isfinite(stats.std) & (stats.std > 0), stats.std, np.nan)
     if np.isfinite(std).sum() < 2:
         return
     large, small = int(np.nanargmax(std)), int(np.nanargmin(std))
@@ -281,12 +281,13 @@ def _exponents(findings: Findings) -> Finder:
 
 def _logarithms(findings: Findings) -> Finder:
     stats = findings.stats
-    below = stats.zero + stats.negative - stats.neginf
+    below = stats.zero + stats.negative
     with np.errstate(all="ignore"):
-        positive = (findings.finite - below) / findings.finite
+        positive = (stats.count - below) / stats.count
+        # Where a value is infinite, there is no deviation.
         skewed = (stats.std > stats.mean) & (stats.max > 10 * stats.mean)
     columns = np.flatnonzero((below > 0) & (positive >= _MOSTLY) & skewed)
-    places = Occurrences(columns, lambda values: (values <= 0) & np.isfinite(values))
+    places = Occurrences(columns, lambda values: values <= 0)
     yield [places]
     for column, first in zip(columns, places.first):
         if int(column) in findings.with_sentinels:

@@ -170,10 +170,9 @@ def _samples_of_table(
     stats = whole._some_columns(kept, [names[i] for i in sorted(left_out - {label})])
 
     def again(columns: Array) -> Iterator[Part]:
-        wanted = set(columns.tolist())
         with item.opened() as table:
             assert isinstance(table, FileTable)
-            yield from (part for part in TableNumbers(table, item.advance).parts() if part[1][1] in wanted)
+            yield from TableNumbers(table, item.advance).parts()
 
     told = told_names(names, left_out)
     if label is not None:
