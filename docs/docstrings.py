@@ -2,7 +2,8 @@
 
 (a) Python modules are read, not run. Names that were compiled have a signature in a stub, and their docstring at run
     time only; ufuncs have neither, and get the signature that NumPy writes in front of it.
-(b) Names in backticks become links; so do those of "See Also". Tables of reStructuredText become Markdown's.
+(b) Parameters that share an entry get one each. Names in backticks become links; so do those of "See Also". Tables of
+    reStructuredText become Markdown's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import fastfinite
 
 TABLE = re.compile(r"^(=+(?:  =+)+)\n(.+)\n\1\n((?:.+\n)+?)\1$", re.MULTILINE)
 RELATED = re.compile(r"^([\w.]+(?:, [\w.]+)*)(?: : (.*(?:\n +.*)*))?$", re.MULTILINE)
+TOGETHER = re.compile(r"^(\w+(?:, \w+)+)(.*\n(?: +.*\n)*)", re.MULTILINE)
 # Not those in examples.
 NAME = re.compile(r"^(?!\s*(?:>>>|\.\.\.) )(.*)$", re.MULTILINE)
 
@@ -29,6 +31,10 @@ def link(name: str) -> str:
 
 def as_markdown(text: str) -> str:
     text = TABLE.sub(markdown_table, text)
+    head, heading, rest = text.partition("Parameters\n----------\n")
+    if heading:
+        parameters, end, rest = rest.partition("\n\n")
+        text = head + heading + TOGETHER.sub(one_by_one, parameters + "\n") + end[1:] + rest
     head, heading, rest = text.partition("See Also\n--------\n")
     if heading:
         related, end, rest = rest.partition("\n\n")
@@ -38,9 +44,15 @@ def as_markdown(text: str) -> str:
 
 def markdown_table(table: re.Match[str]) -> str:
     starts = [rule.start() for rule in re.finditer("=+", table[1])]
-    rows = [[line[i:j].strip() for i, j in zip(starts, [*starts[1:], None])] for line in (table[2], *table[3].splitlines())]
+    ends = [*starts[1:], None]
+    rows = [[line[i:j].strip() for i, j in zip(starts, ends)] for line in (table[2], *table[3].splitlines())]
     rows.insert(1, ["---"] * len(starts))
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def one_by_one(entry: re.Match[str]) -> str:
+    """Parameters that share a text, each with its own, since they have each a default of their own."""
+    return "".join(name + entry[2] for name in entry[1].split(", "))
 
 
 def related_item(entry: re.Match[str]) -> str:
@@ -64,7 +76,7 @@ class Docstrings(griffe.Extension):
 
 def as_function(ufunc: np.ufunc) -> griffe.Function:
     """A ufunc as the function that its users see."""
-    signature, _, text = inspect.cleandoc(ufunc.__doc__).partition("\n\n")
+    _, _, text = inspect.cleandoc(ufunc.__doc__).partition("\n\n")
     kinds = griffe.ParameterKind
     parameters = griffe.Parameters(
         griffe.Parameter("x", kind=kinds.positional_only),
