@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
          for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))}
-# Their imports warn.
-FRAMEWORKS = {"torch", "tensorflow", "datasets"}
+# Their imports warn, or their calls of others.
+FRAMEWORKS = {"torch", "tensorflow", "datasets", "dask"}
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TIMES = re.compile(r" in [\d.]+ s \(.*?\)")
