@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastfinite._bad_map import MOST_COLUMNS, MOST_ROWS, BadMap
+from fastfinite._bad_map import MOST_COLUMNS, MOST_ROWS, BadMap, told_names
 
 
 def filled(bad, cuts=()):
@@ -38,6 +38,18 @@ def test_every_bad_value_is_counted_in_its_cell_however_the_rows_are_cut(shape):
     cut = filled(bad, sorted(rng.integers(0, shape[0], 4)))
     np.testing.assert_array_equal(cut.counts, whole.counts)
     assert cut.shape == whole.shape == shape and bool(whole) == bad.any()
+
+
+def test_cells_are_pooled_with_those_beside():
+    bad = np.random.default_rng(2).random((50, 7)) < 0.3
+    counts, sizes = filled(bad).pooled(8, 3)
+    np.testing.assert_array_equal(counts, binned(bad, 8, 3))
+    np.testing.assert_array_equal(sizes, binned(np.ones(bad.shape), 8, 3))
+
+
+def test_columns_that_were_not_scanned_say_so_in_their_names():
+    assert BadMap(3, told_names(["a", "b", "c"], {0, 2})).not_scanned.tolist() == [0, 2]
+    assert BadMap(3, ["a", "b", "c"]).not_scanned.tolist() == BadMap(3).not_scanned.tolist() == []
 
 
 def test_parts_of_columns_come_in_any_order():

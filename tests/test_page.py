@@ -23,6 +23,7 @@ HOSTILE = {
     "\ud800": "\\ud800", "\x1b[31m": "\\x1b[31m", "\ufffe\x85\n": "\\ufffe\\x85\\n",
 }
 SHOWN = [shown or name for name, shown in HOSTILE.items()]
+STATES = ["findings", "failed", "warnings", "incomplete", "done", "clean"]
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="20pt" viewBox="0 0 {width} 20">
@@ -169,7 +170,7 @@ def test_the_page_is_the_same_for_the_same_input():
     assert paged(*parts) == paged(*parts)
 
 
-@pytest.mark.parametrize("state", ["clean", "findings", "failed"])
+@pytest.mark.parametrize("state", STATES)
 def test_the_verdict_says_its_state_in_words_too(state):
     found = Parsed(paged(verdict="as it is", state=state))
     assert found.all("p") == [f"{state} as it is"] and found.all("footer") == [f"fastfinite {__version__}"]
@@ -360,7 +361,7 @@ def test_all_text_has_contrast(open_page, theme):
     states = ["error", "warning", "note", "non-finite", "finite", "not scanned", "allowed", "text"]
     parts = [Table("t", ("a", "b", "c"), [(state, nan, i) for i, state in enumerate(states * 3)], "a note"),
              Words("w", ["a line"])]
-    for state in ("clean", "findings", "failed"):
+    for state in STATES:
         driver = open_page(paged(*parts, state=state))
         emulate_media(driver, prefers_color_scheme=theme)
         contrasts = driver.execute_script(CONTRASTS)
@@ -382,6 +383,78 @@ def test_on_a_telephone_the_page_does_not_scroll_sideways(open_page, driver):
     lefts = driver.execute_script("return [...document.querySelectorAll('td')].slice(0, 2).map(td => "
                                   "td.getBoundingClientRect().left)")
     assert lefts[0] == region.rect["x"] + 1 and lefts[1] < 0
+
+
+@pytest.mark.parametrize("width", [360, 500])
+def test_on_a_telephone_wordy_rows_are_lists_within_the_screen(open_page, driver, width):
+    emulate_width(driver, width)
+    rows = [("error", "nan", "gap " * 20, "unbroken" * 30, "impute them", 7), ("note", "inf", None, "why", "drop", nan)]
+    open_page(paged(Table("t", ("severity", "cause", "what", "why", "remedy", "n"), rows, wordy=True)))
+    region = driver.find_element("css selector", ".table")
+    assert region.get_property("scrollWidth") <= region.get_property("clientWidth") < width
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    boxes = driver.execute_script("return [...document.querySelectorAll('td')].filter(td => td.checkVisibility())"
+                                  ".map(td => [td.textContent, td.getBoundingClientRect().toJSON()])")
+    assert [text for text, _ in boxes] == [
+        "error", "nan", "gap " * 20, "unbroken" * 30, "impute them", "7", "note", "inf", "why", "drop", "nan"]
+    assert all(0 <= box["left"] < box["right"] <= width for _, box in boxes)
+    tops = [box["top"] for _, box in boxes]
+    assert tops == sorted(set(tops))        # one below the other
+    heads = driver.execute_script("return [...document.querySelectorAll('td')].slice(0, 6)"
+                                  ".map(td => getComputedStyle(td, '::before').content)")
+    assert heads == ['"severity"', '"cause"', '"what"', '"why"', '"remedy"', '"n"']
+
+
+def test_a_long_wordy_table_is_filtered_on_a_telephone_too(open_page, driver):
+    emulate_width(driver, 360)
+    open_page(paged(Table("t", ("cause", "remedy"), [(f"cause {i}", "drop") for i in range(30)], wordy=True)))
+    driver.find_element("css selector", "input").send_keys("cause 7")
+    assert cells(driver) == ["cause 7"]
+
+
+def test_heads_of_a_wordy_table_are_escaped_where_cells_repeat_them():
+    found = Parsed(paged(Table("t", list(HOSTILE), [["x"] * len(HOSTILE)], wordy=True)))
+    assert found.all("td", "data-head") == SHOWN
+
+
+def shade(driver):
+    """How much darker the first table is at its right edge than somewhat before it, below its cells."""
+    image = require("matplotlib.image").imread(io.BytesIO(driver.get_screenshot_as_png()))
+    box = driver.find_element("css selector", ".table").rect
+    y, edge = int(box["y"] + box["height"]) - 20, int(box["x"] + box["width"])
+    return float(image[y, edge - 40, 0] - image[y, edge - 3, 0])
+
+
+def test_a_table_that_scrolls_sideways_has_a_shadow_where_there_is_more_of_it(open_page, driver):
+    emulate_width(driver, 360)
+    # The last row is blank but for its first cell.
+    open_page(paged(Table("t", [f"n{i}" for i in range(30)], [[0.5] * 30, [0.5] + [None] * 29])))
+    assert shade(driver) > 0.1
+    driver.execute_script("document.querySelector('.table').scrollLeft = 1e6")
+    assert shade(driver) == 0
+    open_page(paged(Table("t", ["n", "text that is long enough"], [[0.5, 1], [0.5, None]])))
+    assert shade(driver) == 0
+
+
+def test_on_a_telephone_a_picture_keeps_a_size_that_reads(open_page, driver):
+    emulate_width(driver, 360)
+    open_page(paged(Picture("where", SVG.format(width=648), SVG.format(width=648))))
+    image = next(image for image in driver.find_elements("tag name", "img") if image.is_displayed())
+    # Letters of 8 points have some nine pixels.
+    assert image.rect["width"] == 720
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    box = driver.find_element("css selector", ".picture")
+    assert box.get_property("clientWidth") < 360 < box.get_property("scrollWidth")
+    assert "scroll" in driver.execute_script("return getComputedStyle(arguments[0], '::before').content", box)
+
+
+def test_nine_columns_fit_on_a_small_screen(open_page, driver):
+    emulate_width(driver, 1280)
+    rows = [("a name of a column that is rather long and wraps " * 2, 10**9, 123456, 0, -1.23457e+18, 1.23457e+18,
+             -1.23457e-17, 1.23457e+17, "near constant, nan, inf"), *[("x", *[1] * 7, "nan")] * 30]
+    open_page(paged(Table("t", ("column", "count", "nan", "inf", "min", "max", "mean", "std", "flags"), rows)))
+    region = driver.find_element("css selector", ".table")
+    assert region.get_property("scrollWidth") == region.get_property("clientWidth") > 800
 
 
 def test_the_head_of_a_long_table_stays_in_sight(open_page):

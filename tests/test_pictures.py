@@ -1,6 +1,5 @@
 """Pictures: what is drawn is read back from the figure, in the coordinates of the data."""
 
-import types
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -9,12 +8,14 @@ from optional import require
 
 import fastfinite as ff
 from fastfinite import _pictures
-from fastfinite._bad_map import BadMap
+from fastfinite._bad_map import BadMap, told_names
+from fastfinite._diagnosis import Diagnosis
 from fastfinite._formats import of_name
 from fastfinite._panel_style import DARK, LIGHT, Panel
 from fastfinite._panels import draw_bad_map, draw_saturation, share_text
 from fastfinite._ranges_panel import Scale, draw_column_ranges
 from fastfinite._saturation import Histogram, saturation
+from fastfinite._stats_table import flags_of
 
 matplotlib = require("matplotlib")
 Figure, Text = require("matplotlib.figure").Figure, require("matplotlib.text").Text
@@ -34,6 +35,11 @@ def drawn(draw, *arguments, style=LIGHT):
     draw(axes, *arguments, style)
     figure.draw_without_rendering()
     return axes
+
+
+def ranges(stats):
+    """Axes with the ranges of columns."""
+    return drawn(draw_column_ranges, stats, flags_of(stats))
 
 
 def map_of(bad, names=None):
@@ -166,6 +172,27 @@ def test_few_columns_have_names_and_many_have_numbers():
     assert "400,000" in labels(drawn(draw_bad_map, one_in(10**6, 2, 0, 0)).yaxis)
 
 
+def test_columns_that_were_not_scanned_are_hatched_and_not_blank():
+    names = told_names(["a", "b", "c", "d", "e"], {1, 3, 4})
+    axes = drawn(draw_bad_map, map_of(np.eye(2, 5), names))
+    hatched, mesh = axes.collections
+    areas = [sorted({(x, y) for x, y in path.vertices}) for path in hatched.get_paths()]
+    assert areas == [[(i - 0.5, -0.5), (i - 0.5, 1.5), (i + 0.5, -0.5), (i + 0.5, 1.5)] for i in (1, 3, 4)]
+    assert hatched.get_hatch() and hatched.get_zorder() <= mesh.get_zorder()
+    assert labels(axes.xaxis) == ["a", "b (not scanned)", "c", "d (not scanned)", "e (not scanned)"]
+    assert axes.get_xlabel() == "column (hatched: 3 columns not scanned)"
+    assert drawn(draw_bad_map, map_of(np.eye(2, 4), ["a", "b", "c", "d"])).get_xlabel() == "column"
+
+
+def test_of_very_many_columns_those_are_hatched_among_which_one_was_not_scanned():
+    many = one_in(10, 100_000, 0, 0)
+    many.names = told_names(["x"] * 100_000, {50_000, 99_999})
+    hatched, mesh = drawn(draw_bad_map, many).collections
+    edges = mesh.get_coordinates()[0, :, 0]
+    (first, end), last = ((path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in hatched.get_paths())
+    assert first < 50_000 < end == edges[edges > 50_000][0] and last == (edges[-2], 99_999.5)
+
+
 # ---- the ranges --------------------------------------------------------------------------------------
 
 
@@ -180,7 +207,7 @@ def marks(axes):
 
 
 def test_ranges_of_few_columns_lie_beside_their_names():
-    axes = drawn(draw_column_ranges, flagged_example())
+    axes = ranges(flagged_example())
     assert labels(axes.yaxis) == ["plain", "flat", "gap", "void", "up", "down", "both"]
     assert axes.get_ylim() == (6.5, -0.5)
     low, high = axes.get_xlim()
@@ -189,12 +216,12 @@ def test_ranges_of_few_columns_lie_beside_their_names():
     assert exponent == 0        # places are the values: all of them are of a similar size
     assert thin[0] == [1, 9] and thin[1] == [7, 7] and thin[2] == [5, 6]
     assert thin[4] == [1, high] and thin[5] == [low, 3] and thin[6] == [low, high]
-    np.testing.assert_allclose(thick[0], [4 - np.std([1, 2, 9]), 4 + np.std([1, 2, 9])])
+    np.testing.assert_allclose(thick[0], [1, 4 + np.std([1, 2, 9])])        # not below the least value
     assert title(axes) == "7 columns, 6 of them flagged"
 
 
 def test_flags_stand_beside_their_columns_each_kind_with_its_mark():
-    axes = drawn(draw_column_ranges, flagged_example())
+    axes = ranges(flagged_example())
     found = marks(axes)
     assert found["nan: 2 columns"][0] == [2, 3] and found["empty: 1 column"][0] == [3]
     assert found["constant: 1 column"][0] == [1]
@@ -207,16 +234,19 @@ def test_flags_stand_beside_their_columns_each_kind_with_its_mark():
     for line in lines:
         x = line.get_transform().transform(line.get_xydata())[:, 0]
         edge = {"+": inside.x1, "-": inside.x0}.get(line.get_label()[0])
-        assert (x > inside.x1 + 5).all() if edge is None else np.allclose(x, edge)
+        assert (x < inside.x0 - 5).all() if edge is None else np.allclose(x, edge)
+    # Between the axes and the names, and not beside the legend.
+    names_end = max(text.get_window_extent().x1 for text in axes.yaxis.get_ticklabels())
+    assert names_end < min(line.get_window_extent().x0 for line in lines)
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert texts == ["minimum to maximum", "mean ± standard deviation", "mean", "empty: 1 column", "nan: 2 columns",
-                     "constant: 1 column", "+inf: 2 columns", "-inf: 2 columns"]
+    assert texts == ["minimum to maximum", "mean ± standard deviation", "mean", "empty: 1 column",
+                     "constant: 1 column", "nan: 2 columns", "+inf: 2 columns", "-inf: 2 columns"]
 
 
 def test_ranges_of_more_columns_go_to_the_right():
     x = 1 + np.random.default_rng(0).random((9, 100))
     x[:, 60] = 2
-    axes = drawn(draw_column_ranges, ff.column_stats(x))
+    axes = ranges(ff.column_stats(x))
     thin, _ = axes.collections
     segments = np.array([path.vertices for path in thin.get_paths()])
     np.testing.assert_array_equal(segments[:, 0, 0], np.arange(100))
@@ -229,15 +259,83 @@ def test_ranges_of_more_columns_go_to_the_right():
 def test_very_many_columns_are_drawn_in_groups_of_neighbours():
     x = 1 + np.random.default_rng(0).random((3, 100_000))
     x[1, 77_777], x[2, 50_000], x[:, 99_999] = nan, 9, nan
-    axes = drawn(draw_column_ranges, ff.column_stats(x))
+    axes = ranges(ff.column_stats(x))
     band, _ = axes.patches
     high, edges, low = band.get_data()
     np.testing.assert_array_equal(edges, np.arange(0, 100_001, 250) - 0.5)
     np.testing.assert_array_equal(high, np.fmax.reduce(x.reshape(3, 400, 250), axis=(0, 2)))
     np.testing.assert_array_equal(low, np.fmin.reduce(x.reshape(3, 400, 250), axis=(0, 2)))
     flags = {line.get_label(): list(line.get_xdata()) for line in axes.lines}
-    assert flags == {"nan: 2 columns": [77_874.5, 99_874.5], "empty: 1 column": [99_874.5]}
+    assert flags == {"empty: 1 column": [99_874.5], "nan: 2 columns": [77_874.5, 99_874.5]}
     assert axes.get_xlabel() == "column, 250 at a place" and axes.get_xlim() == (-0.5, 99_999.5)
+
+
+@pytest.mark.parametrize(("n", "name"), [(41, ""), (60, "x.npy"), (300, "x.npy"), (1000, "x.npy")])
+def test_the_title_is_above_every_flag(n, name):
+    x = 1 + np.random.default_rng(0).random((3, n))
+    x[1, ::7], x[:, 5], x[:, 6], x[:, 8] = nan, 2, nan, 1e8 + np.arange(3)
+    panels = _pictures.stats_panels(ff.column_stats(x))
+    figure = _pictures.figure_of(_pictures.named(panels, name) if name else panels)
+    figure.draw_without_rendering()
+    axes, = figure.axes
+    flags = [line.get_window_extent() for line in axes.lines if line.get_label() != "mean"]
+    words = f"{n:,} columns"
+    assert len(flags) == 4 and title(axes).startswith(f"{name}: {words}" if name else words)
+    text, = (text for text in axes.get_children() if isinstance(text, Text) and text.get_text() == title(axes))
+    assert text.get_window_extent().y0 > max(flag.y1 for flag in flags)
+
+
+@pytest.mark.parametrize("n", [3, 60, 1000])
+def test_the_axis_of_values_says_what_its_scale_is(n):
+    x = 1 + np.random.default_rng(0).random((3, n))
+    for largest, words in ((2, "value"), (1e9, "value, symmetric logarithm")):
+        x[0, 0] = largest
+        axes = ranges(ff.column_stats(x))
+        assert (axes.get_xlabel() if n <= 40 else axes.get_ylabel()) == words
+
+
+@pytest.mark.parametrize("n", [3, 60, 1000])
+def test_standard_deviations_are_drawn_within_the_range_of_their_column(n):
+    x = np.random.default_rng(0).lognormal(0, 3, (50, n))
+    assert (x.mean(axis=0) < x.std(axis=0)).all()
+    axes = ranges(ff.column_stats(x))
+    if axes.patches:
+        (high, _, low), (above, _, below) = (band.get_data() for band in axes.patches)
+    else:
+        down = int(n > 40)
+        (low, high), (below, above) = (np.array([path.vertices[:, down] for path in band.get_paths()]).T
+                                       for band in axes.collections)
+    assert (below == low).all() and (above < high).any() and (above <= high).all()
+
+
+def test_columns_that_causes_name_are_marked_beside_what_statistics_flag():
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    x[::5, 1], x[:, 2], x[3, 3] = -999, 7, nan
+    found = ff.diagnose(x, columns=["a", "b", "c", "d"])
+    assert {cause.code: cause.column for cause in found} == {"sentinel": 1, "constant": 2, "nan": 3}
+    _, axes = figure_of(found).axes
+    assert marks(axes)["other causes: 1 column"][0] == [1] and marks(axes)["constant: 1 column"][0] == [2]
+    assert title(axes) == "4 columns, 3 of them flagged"
+
+
+def test_columns_that_causes_name_are_found_beside_others_that_were_not_scanned():
+    pandas = require("pandas")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"t": list("ab") * 20, "a": rng.normal(size=40), "u": list("ab") * 20})
+    frame["b"] = [-999.0, *rng.normal(size=39)]
+    found = ff.diagnose(frame)
+    assert [(cause.code, cause.column) for cause in found] == [("sentinel", 3)]
+    assert found.flags()["other causes"].tolist() == [False, True]
+    frame.columns = ["t", "b", "b (not scanned)", "b"]
+    assert ff.diagnose(frame).flags()["other causes"].tolist() == [False, True]
+
+
+def test_near_constant_is_what_the_diagnosis_means_by_it():
+    x = np.array([[1e8, 1e15], [1e8 + 1, 1e15 + 1], [1e8, 1e15]])
+    for target, near in (("float32", [True, True]), ("float64", [False, True]), ("float16", [True, True])):
+        found = ff.diagnose(x, target_dtype=target)
+        assert found.flags()["near constant"].tolist() == near
+        assert [column in {c.column for c in found if c.code == "near-constant"} for column in (0, 1)] == near
 
 
 @pytest.mark.parametrize("n", [1, 3, 40, 150, 1000])
@@ -246,7 +344,7 @@ def test_no_number_is_too_large_or_too_small_to_draw(n):
                          [1.79e308, -1e-320, nan, 0, inf, 1e-320]])
     for part in (extremes, extremes[:, 1:2], extremes[:, 5:], extremes[:, :1], extremes[:, 2:3], extremes[:, 4:5]):
         stats = ff.column_stats(np.resize(part, (3, n)))
-        axes = drawn(draw_column_ranges, stats)
+        axes = ranges(stats)
         axes.figure.savefig(BytesSink())
         for lines in (*axes.collections, *axes.patches):
             assert lines.get_visible()
@@ -281,7 +379,7 @@ def test_the_scale_keeps_the_order_and_its_ticks_say_what_is_there(sizes):
 
 
 def test_close_values_far_from_zero_are_told_apart():
-    axes = drawn(draw_column_ranges, ff.column_stats(np.array([[1e8], [1e8 + 2]])))
+    axes = ranges(ff.column_stats(np.array([[1e8], [1e8 + 2]])))
     assert labels(axes.xaxis)[0] == "100000000" and labels(axes.xaxis)[-1] == "100000002"
 
 
@@ -291,7 +389,7 @@ def test_close_values_far_from_zero_are_told_apart():
     (np.ones((4, 2)), 1, ["0", "1", "2", "3"]),
 ])
 def test_columns_without_names_are_called_by_their_index(x, axis, names):
-    assert labels(drawn(draw_column_ranges, ff.column_stats(x, axis=axis)).yaxis) == names
+    assert labels(ranges(ff.column_stats(x, axis=axis)).yaxis) == names
 
 
 # ---- saturation --------------------------------------------------------------------------------------
@@ -387,11 +485,15 @@ def diagnosis(names=None, logits=True):
     x[3, 1], x[:, 2] = nan, 7
     stats = ff.ColumnStats(names=names).update(x)
     z = saturation(x[:, 0] * 30, of_name("float32", "target_dtype")) if logits else None
-    return types.SimpleNamespace(stats=stats, bad_map=map_of(~np.isfinite(x), names), saturation=z)
+    return Diagnosis([], x.shape, "float32", stats, map_of(~np.isfinite(x), names), z)
+
+
+def figure_of(diagnosis, **options):
+    return _pictures.figure_of(_pictures.diagnosis_panels(diagnosis), **options)
 
 
 def test_names_are_text_escaped_and_shortened():
-    figure = _pictures.diagnosis_figure(diagnosis(HOSTILE))
+    figure = figure_of(diagnosis(HOSTILE))
     figure.savefig(BytesSink())
     where, ranges, _ = figure.axes
     assert labels(where.xaxis) == labels(ranges.yaxis) == SHOWN
@@ -412,7 +514,7 @@ def texts_of(svg):
 
 
 def test_svg_is_well_formed_and_holds_names_as_text():
-    svg = _pictures.as_svg(_pictures.diagnosis_figure(diagnosis(HOSTILE)))
+    svg = _pictures.as_svg(figure_of(diagnosis(HOSTILE)))
     assert svg.startswith("<svg") and "<script" not in svg
     texts = texts_of(svg)
     assert all(texts.count(name) == 2 for name in SHOWN)
@@ -420,7 +522,7 @@ def test_svg_is_well_formed_and_holds_names_as_text():
 
 
 def test_svg_for_a_browser_keeps_every_character():
-    texts = texts_of(_pictures.as_svg(_pictures.diagnosis_figure(diagnosis(HOSTILE), svg=True)))
+    texts = texts_of(_pictures.as_svg(figure_of(diagnosis(HOSTILE), svg=True)))
     assert texts.count("身高") == 2 and texts.count("\\ud800") == 2 and "\\u8eab\\u9ad8" not in texts
 
 
@@ -428,10 +530,10 @@ def test_svg_for_a_browser_keeps_every_character():
 
 
 def test_panels_that_have_nothing_to_show_are_left_out():
-    full = diagnosis()
-    assert len(_pictures.diagnosis_panels(full)) == 3
-    for missing in ({"saturation": None}, {"bad_map": None}, {"bad_map": BadMap(3)}, {"stats": ff.ColumnStats()}):
-        assert len(_pictures.diagnosis_panels(types.SimpleNamespace(**{**vars(full), **missing}))) == 2
+    assert len(_pictures.diagnosis_panels(diagnosis())) == 3
+    for name, nothing in (("saturation", None), ("bad_map", BadMap(9)), ("stats", ff.ColumnStats())):
+        setattr(found := diagnosis(), name, nothing)
+        assert len(_pictures.diagnosis_panels(found)) == 2
     figure = _pictures.figure_of([])
     assert len(figure.axes) == 1 and not figure.axes[0].axison
 
@@ -448,7 +550,7 @@ def test_a_figure_is_as_high_as_its_panels():
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
     written = []
     for name in ("a", "b"):
-        figure = _pictures.diagnosis_figure(diagnosis(HOSTILE))
+        figure = figure_of(diagnosis(HOSTILE))
         for suffix in (".svg", ".png"):
             _pictures.save(figure, tmp_path / (name + suffix))
             written.append((tmp_path / (name + suffix)).read_bytes())
@@ -467,7 +569,7 @@ def test_other_files_are_refused(tmp_path, name):
 
 @pytest.mark.parametrize(("dark", "style"), [(False, LIGHT), (True, DARK)])
 def test_light_and_dark(dark, style):
-    figure = _pictures.diagnosis_figure(diagnosis(), dark=dark)
+    figure = figure_of(diagnosis(), dark=dark)
     assert figure.get_facecolor() == to_rgba(style.ground)
     figure.draw_without_rendering()
     assert {to_rgba(text.get_color()) for text in figure.findobj(Text) if text.get_text()} == {to_rgba(style.ink)}
@@ -494,10 +596,10 @@ def test_a_part_of_a_figure_can_be_given():
 def test_settings_stay_as_they_are_and_those_of_the_user_do_no_harm():
     changed = {"axes.grid": True, "text.parse_math": True, "svg.fonttype": "path", "axes.spines.top": False,
                "savefig.facecolor": "red", "savefig.bbox": "tight", "image.cmap": "jet"}
-    plain = _pictures.as_svg(_pictures.diagnosis_figure(diagnosis(HOSTILE), dark=True))
+    plain = _pictures.as_svg(figure_of(diagnosis(HOSTILE), dark=True))
     with matplotlib.rc_context(changed):
         before = dict(matplotlib.rcParams)
-        figure = _pictures.diagnosis_figure(diagnosis(HOSTILE), dark=True)
+        figure = figure_of(diagnosis(HOSTILE), dark=True)
         svg = _pictures.as_svg(figure)
         assert dict(matplotlib.rcParams) == before
     assert texts_of(svg) == texts_of(plain) and f"fill: {DARK.ground}" in svg
@@ -506,12 +608,12 @@ def test_settings_stay_as_they_are_and_those_of_the_user_do_no_harm():
 
 def test_only_plot_without_a_figure_asks_pyplot(run_python):
     run_python("""
-import sys, types, numpy as np, fastfinite as ff
+import sys, numpy as np, fastfinite as ff
 from matplotlib.figure import Figure
 from fastfinite import _pictures
 stats, report = ff.column_stats(np.eye(3)), ff.scan(np.full((3, 3), np.nan), axis=0)
-empty = types.SimpleNamespace(stats=stats, bad_map=None, saturation=None)
-_pictures.as_svg(_pictures.diagnosis_figure(empty)), stats.plot(Figure()), report.plot(Figure())
+panels = _pictures.diagnosis_panels(ff.diagnose(np.eye(3)))
+_pictures.as_svg(_pictures.figure_of(panels)), stats.plot(Figure()), report.plot(Figure())
 assert "matplotlib.pyplot" not in sys.modules
 figure = stats.plot()
 from matplotlib import pyplot

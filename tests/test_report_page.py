@@ -2,6 +2,7 @@
 
 import base64
 import html
+import json
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import chromium, emulate_media
+from browser import chromium, emulate_media, emulate_width
 from optional import require
 
 import fastfinite as ff
@@ -24,11 +25,12 @@ NAMES = ["age", HOSTILE, "$x^2$ dose", "unit"]
 
 
 class Tables(HTMLParser):
-    """The tables of a page by their titles, as rows of texts; and how many pictures there are."""
+    """The tables of a page by their titles, as rows of texts; how many pictures there are; and its verdict."""
 
     def __init__(self, text):
         super().__init__()
         self.found, self.images, self.title, self.text = {}, 0, "", None
+        self.verdict = html.unescape(re.sub("<.*?>", "", re.search('<p class="verdict .*', text).group()))
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -96,6 +98,7 @@ def test_the_page_of_a_diagnosis_has_its_causes_places_columns_and_pictures(caps
     assert [(row[0], row[-1]) for row in columns[1:]] == [
         ("age", ""), (HOSTILE, "nan"), ("$x^2$ dose", "inf"), ("unit", "constant")]
     assert found.images == 2        # light and dark
+    assert found.verdict == "findings 3 errors, 1 warning, 1 column not scanned"
 
 
 def test_the_page_of_a_check_has_an_entry_a_row(capsys):
@@ -144,6 +147,88 @@ def test_the_picture_alone(command, words, capsys):
     if command != ["stats"]:
         assert "note (not scanned)" in drawn
     assert Path("p.PNG").read_bytes().startswith(b"\x89PNG")
+
+
+def save_columns(path="t.parquet", **columns):
+    pyarrow = require("pyarrow")
+    require("pyarrow.parquet").write_table(pyarrow.table(columns), path)
+
+
+def verdict(capsys, *arguments):
+    run(capsys, *arguments, "--html", "v.html")
+    return tables("v.html").verdict
+
+
+def test_statistics_give_no_verdict_and_say_how_many_columns_are_flagged(capsys):
+    np.save("x.npy", np.array([[1, nan, 3.0], [2, 3, 3.0]]))
+    np.save("y.npy", np.array([[1.0], [2.0]]))
+    assert verdict(capsys, "stats", "x.npy") == "done 1 table in 1 file, 2 of 3 columns flagged"
+    assert verdict(capsys, "stats", "x.npy", "y.npy") == "done 2 tables in 2 files, 2 of 4 columns flagged"
+    np.save("text.npy", np.array(["a"]))
+    assert verdict(capsys, "stats", "y.npy", "text.npy") == (
+        "incomplete 1 table in 2 files, 0 of 1 column flagged, 1 problem")
+    assert verdict(capsys, "stats", "text.npy") == "failed 0 tables in 1 file, 1 problem"
+    save_columns(a=[1.0, 2.0], t=["a", "b"])
+    assert verdict(capsys, "stats", "t.parquet") == (
+        "done 1 table in 1 file, 0 of 1 column flagged, 1 column not scanned")
+
+
+def test_a_diagnosis_is_clean_only_if_all_was_looked_at_and_nothing_was_found(capsys):
+    clean = [1.0, 2.5, 3.5, 2.0]
+    np.savez("x.npz", a=np.array([clean, clean]).T)
+    assert verdict(capsys, "diagnose", "x.npz") == "clean nothing found"
+    np.savez("x.npz", a=np.array([clean, [7.0] * 4]).T)
+    assert verdict(capsys, "diagnose", "x.npz") == "warnings 1 warning"
+    np.savez("x.npz", a=np.array([clean, clean]).T, b=np.array([clean, [nan] * 4]).T)
+    assert verdict(capsys, "diagnose", "x.npz") == "findings nothing found; 1 error"
+    np.savez("x.npz", a=np.array([clean, clean]).T, t=np.array(["a"]))
+    assert verdict(capsys, "diagnose", "x.npz") == "incomplete 1 problem; in what was read: nothing found"
+    assert verdict(capsys, "diagnose", "none.npy") == "failed 1 problem"
+    save_columns(a=clean, t=list("abcd"))
+    assert verdict(capsys, "diagnose", "t.parquet") == "done nothing found, 1 column not scanned"
+
+
+def test_a_check_is_clean_only_if_all_was_scanned_and_nothing_was_found(capsys):
+    np.save("x.npy", np.ones(3))
+    assert verdict(capsys, "check", "x.npy").startswith("clean 1 array in 1 file: 1 finite;")
+    save_columns(a=[1.0], t=["a"])
+    assert verdict(capsys, "check", "t.parquet").startswith("done 2 columns in 1 file: 1 finite, 1 text;")
+    Path("cut.npy").write_bytes(Path("x.npy").read_bytes()[:-1])
+    Path("no.npy").write_bytes(b"no")
+    assert verdict(capsys, "check", "x.npy", "cut.npy").startswith("incomplete 1 array in 2 files: 1 finite, 1 error;")
+    assert verdict(capsys, "check", "no.npy").startswith("failed 0 arrays in 1 file: 1 error;")
+    np.save("part.npy", np.array([(1.0, "a")], [("x", "f8"), ("t", "U1")]))
+    assert verdict(capsys, "check", "part.npy").startswith("incomplete 1 array in 1 file: 1 not scanned;")
+    np.save("bad.npy", np.array([nan]))
+    assert verdict(capsys, "check", "bad.npy", "cut.npy").startswith(
+        "findings 1 array in 2 files: 1 non-finite, 1 error;")
+
+
+def test_the_page_tells_long_names_apart_and_quotes_what_was_not_scanned(capsys):
+    names = ["a" * 40 + "x", "a" * 40 + "y"]
+    save_columns(**{name: [1.0, 2.0] for name in names}, t=["a", "b"], u=["a", "b"])
+    note = "not scanned: 't', 'u'"
+    for command in ("stats", "diagnose"):
+        assert note in run(capsys, command, "t.parquet", "--html", "n.html")[1]
+        assert [row[0] for row in tables("n.html").found["t.parquet: columns"][1:]] == names
+        assert note in html.unescape(Path("n.html").read_text(encoding="utf-8"))
+
+
+def test_table_and_picture_of_a_diagnosis_flag_the_columns_that_its_causes_name(capsys):
+    require("matplotlib")
+    x = np.random.default_rng(0).normal(1e8, 1, (40, 3))
+    x[::5, 1] = -999
+    np.save("x.npy", x)
+    for target, near in (("float64", False), ("float32", True)):
+        _, out, _ = run(capsys, "diagnose", "x.npy", "--target-dtype", target, "--json", "--html", "d.html",
+                        "--plot", "p.svg")
+        columns = {cause["column"] for cause in json.loads(out)["diagnoses"][0]["causes"]}
+        rows = tables("d.html").found["x.npy: columns"][1:]
+        flags = [row[-1] if len(row) == 9 else "" for row in rows]
+        assert {i for i, flag in enumerate(flags) if flag} == columns and "other causes" in flags[1]
+        assert ["near constant" in flag for flag in flags] == [near, False, near]
+        drawn = texts(Path("p.svg").read_text(encoding="utf-8"))
+        assert f"3 columns, {len(columns)} of them flagged" in drawn and ("near constant: 2 columns" in drawn) == near
 
 
 def test_a_picture_of_nothing_says_so(capsys):
@@ -228,6 +313,21 @@ def test_the_page_of_the_command_opens_sorts_turns_dark_and_asks_for_nothing(dri
     assert driver.get_log("browser") == []
     assert driver.execute_script("return performance.getEntriesByType('resource')"
                                  ".filter(entry => !entry.name.startsWith('data:')).length") == 0
+
+
+def test_on_a_telephone_the_remedy_of_every_cause_is_in_sight(driver, capsys):
+    require("matplotlib")
+    save_table()
+    run(capsys, "diagnose", "t.parquet", "--target", "sick", "--html", "d.html")
+    emulate_width(driver, 360)
+    try:
+        driver.get(Path("d.html").absolute().as_uri())
+        boxes = driver.execute_script("return [...document.querySelectorAll('[data-head=remedy], [data-head=why]')]"
+                                      ".map(cell => [cell.textContent, cell.getBoundingClientRect().toJSON()])")
+        assert len(boxes) == 8 and all(0 < box["left"] < box["right"] < 360 and text for text, box in boxes)
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        emulate_width(driver, 0)
 
 
 def test_the_dark_picture_is_drawn_for_a_dark_page(capsys):

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastfinite._accepted import Array
 
+_NOT_SCANNED = " (not scanned)"
 # The grid has so many columns at most, and half to all of so many rows, where there are as many.
 MOST_COLUMNS = 1024
 MOST_ROWS = 128
@@ -93,13 +94,27 @@ class BadMap:
         rows, columns = (_extents(n, step) for n, step in zip(self.shape, (self.rows_per_bin, self.columns_per_bin)))
         return np.asarray(rows[:, None] * columns * self.depth)
 
+    def pooled(self, down: int, across: int) -> tuple[Array, Array]:
+        """Counts and sizes of so many cells together."""
+        counts, sizes = (
+            np.add.reduceat(np.add.reduceat(cells, np.arange(0, cells.shape[0], down), axis=0),
+                            np.arange(0, cells.shape[1], across), axis=1)
+            for cells in (self.counts, self.sizes)
+        )
+        return counts, sizes
+
+    @property
+    def not_scanned(self) -> Array:
+        """The columns of which the names say so: of these, that nothing is bad means nothing."""
+        return np.flatnonzero([name.endswith(_NOT_SCANNED) for name in self.names or ()])
+
     def __bool__(self) -> bool:
         return bool(self._grid.any())
 
 
 def told_names(names: Sequence[str], unscanned: Collection[int]) -> list[str]:
     """The names of all columns, as pictures have them."""
-    return [f"{name} (not scanned)" if i in unscanned else name for i, name in enumerate(names)]
+    return [name + _NOT_SCANNED if i in unscanned else name for i, name in enumerate(names)]
 
 
 def _extents(n: int, step: int) -> Array:

@@ -216,8 +216,7 @@ def _known(values: Array) -> Array:
 
 def _without_variance(findings: Findings) -> Finder:
     stats = findings.stats
-    # Some ten times the resolution; columns of half precision are made from wider ones.
-    rtol, name = (1e-15, "float64") if findings.target.mantissa > 23 else (1e-6, "float32")
+    rtol, name = findings.target.near_constant
     enough = findings.rows >= 2
     severity = "note" if findings.has_places else "warning"
     constant = np.flatnonzero(stats.constant & np.isfinite(stats.min) & enough)

@@ -29,7 +29,9 @@ from fastfinite._terminal import (
     flush_stdout,
     in_colour,
     printable,
+    problem_text,
     shown,
+    where,
     write,
     write_object,
 )
@@ -38,6 +40,11 @@ from fastfinite._terminal import (
 _NAN_KINDS = ("nan", "null")
 # Lines of --columns for one array, in text.
 _LISTED_COLUMNS = 50
+
+
+def state_of(worst: str, failed: bool, read: int) -> str:
+    """The state of a page, from the worst that was found in what was read, and whether all was and how much."""
+    return worst if worst == "findings" or not failed else "incomplete" if read else "failed"
 
 
 class Entry(NamedTuple):
@@ -84,7 +91,7 @@ def check(options: argparse.Namespace) -> int:
     output.finish(summary)
     if options.gathered is not None:
         options.gathered.entries(entries)
-        options.gathered.write(str(summary), summary.code)
+        options.gathered.write(str(summary), summary.state)
     return summary.code
 
 
@@ -160,7 +167,7 @@ class Summary:
 
     def __init__(self, files: int, skipped: int) -> None:
         self.files, self.skipped = files, skipped
-        self.arrays = self.columns = self.text = 0
+        self.arrays = self.columns = self.scanned = self.text = 0
         self.finite = self.allowed = self.non_finite = self.not_scanned = self.errors = 0
         self.bytes = 0
         self.seconds = 0.0
@@ -170,6 +177,7 @@ class Summary:
         """Count an entry."""
         self.arrays += entry.kind == "array"
         self.columns += entry.kind == "column"
+        self.scanned += entry.scanned is not None
         self.text += entry.status == "text"
         self.finite += entry.status == "finite"
         self.allowed += entry.status == "allowed"
@@ -178,6 +186,12 @@ class Summary:
         self.errors += entry.status == "error"
         self.bytes += entry.scanned.bytes_read if entry.scanned else 0
         self.code = max(self.code, entry.code)
+
+    @property
+    def state(self) -> str:
+        """In a word, as `page` has them; clean is only what was looked at whole."""
+        worst = "findings" if self.non_finite else "clean" if self.scanned and not self.text else "done"
+        return state_of(worst, self.code == FAILED, self.scanned)
 
     @property
     def rate(self) -> float | None:
@@ -258,18 +272,18 @@ class _TextOutput:
                 self._line(line, RED)
 
     def _add_line(self, entry: Entry) -> None:
-        where = shown(entry.file) if entry.name is None else f"{shown(entry.file)}: {entry.name}"
         if entry.scanned is None:
-            reason = str(entry.reason) if entry.status == "error" else f"not scanned: {entry.reason}"
+            text = problem_text(entry.file, entry.name, entry.status, entry.reason)
             if entry.code == CLEAN:     # text, in which there is nothing to find
-                self._line(f"{where}: {reason}")
+                self._line(text)
                 return
             flush_stdout()      # keeps the order where both streams go to one place
-            complain(f"{where}: {reason}")
+            complain(text)
             return
         colour = RED if entry.status == "non-finite" else YELLOW if entry.code == FAILED else None
         unit = "row" if entry.kind == "column" else "index"
-        self._line(describe(entry.scanned.report, name=where, allow_nan=self._allow_nan, unit=unit), colour)
+        name = where(entry.file, entry.name)
+        self._line(describe(entry.scanned.report, name=name, allow_nan=self._allow_nan, unit=unit), colour)
         bad = _bad_columns(entry.scanned.columns, self._allow_nan)
         for column in bad[:_LISTED_COLUMNS]:
             self._line("  " + _column_text(column, self._allow_nan), colour)

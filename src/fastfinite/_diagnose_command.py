@@ -6,15 +6,27 @@ import argparse
 import json
 
 from fastfinite import _files, _formats, _terminal_map
+from fastfinite._check import state_of
 from fastfinite._diagnose import diagnosis_of
-from fastfinite._diagnosis import Diagnosis
+from fastfinite._diagnosis import STATES, Diagnosis
 from fastfinite._file_samples import FileItem, items_of, labels_of_file, samples_of_file
 from fastfinite._files import Problem
 from fastfinite._formats import Format
 from fastfinite._labels import Labels
 from fastfinite._progress import ProgressBar
 from fastfinite._report import listed, plural
-from fastfinite._terminal import CLEAN, FAILED, FINDINGS, complain, flush_stdout, printable, shown, write, write_object
+from fastfinite._terminal import (
+    CLEAN,
+    FAILED,
+    FINDINGS,
+    complain,
+    flush_stdout,
+    printable,
+    problem_text,
+    shown,
+    write,
+    write_object,
+)
 
 
 class _Refused(Exception):
@@ -89,7 +101,9 @@ class _Output:
         self._options, self._gathered = options, options.gathered
         self._found: list[str] = []
         self._problems: list[str] = []
+        # What was found, and in a word the worst of it.
         self._verdicts: list[str] = []
+        self._state = STATES[-1]
         self.code = CLEAN
 
     def diagnosis(self, item: FileItem, found: Diagnosis, named: bool) -> None:
@@ -107,6 +121,7 @@ class _Output:
             for line in lines:
                 write(printable(line))
         self._verdicts.append(found.found())
+        self._state = min(self._state, found.state, key=STATES.index)
 
     def problem(self, text: str) -> None:
         """Tell what could not be read."""
@@ -122,8 +137,10 @@ class _Output:
         if self._options.json:
             write_object("diagnoses", self._found, {"problems": self._problems, "exit_code": self.code})
         if self._gathered is not None:
-            words = self._verdicts + [plural(len(self._problems), "problem")] * bool(self._problems)
-            self._gathered.write("; ".join(words), self.code)
+            verdict, problems = "; ".join(self._verdicts), len(self._problems)
+            if problems:
+                verdict = plural(problems, "problem") + (f"; in what was read: {verdict}" if verdict else "")
+            self._gathered.write(verdict, state_of(self._state, problems > 0, len(self._verdicts)))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -142,7 +159,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _diagnose(plan: _Plan, target: Format, output: _Output) -> None:
     for problem in plan.problems:
-        output.problem(_text(shown(plan.path), problem))
+        output.problem(problem_text(plan.path, *problem))
     labels = None if plan.labels is None else _read_labels(plan.labels, plan.labels_column)
     for item in plan.items:
         problems: list[Problem] = []
@@ -154,7 +171,7 @@ def _diagnose(plan: _Plan, target: Format, output: _Output) -> None:
         else:
             output.diagnosis(item, found, named=len(plan.items) > 1)
         for problem in problems:
-            output.problem(_text(shown(plan.path), problem))
+            output.problem(problem_text(plan.path, *problem))
 
 
 def _read_labels(item: FileItem, column: str | None) -> Labels:
@@ -162,8 +179,3 @@ def _read_labels(item: FileItem, column: str | None) -> Labels:
         return labels_of_file(item, column)
     except Exception as error:      # as above
         raise _Refused(f"{item.where}: {_files.reason_of(error)}") from None
-
-
-def _text(path: str, problem: Problem) -> str:
-    where = path if problem.name is None else f"{path}: {problem.name}"
-    return f"{where}: {'' if problem.status == 'error' else 'not scanned: '}{problem.reason}"

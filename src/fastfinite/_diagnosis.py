@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from fastfinite import _formats, _stats_table
+from fastfinite._accepted import Array
 from fastfinite._bad_map import BadMap
 from fastfinite._report import in_html, plural
 from fastfinite._saturation import Histogram
 from fastfinite._statistics import ColumnStats
 
 SEVERITIES = ("error", "warning", "note")
+# What comes of it all, in a word, worst first.
+STATES = ("findings", "warnings", "done", "clean")
+# Causes that statistics flag by themselves.
+_FLAGGED = ("nan", "all-nan", "inf", "all-inf", "constant", "near-constant")
 # Columns that a line names, and places of one cause.
 _LISTED = 8
 
@@ -175,6 +183,28 @@ class Diagnosis:
         if self.not_scanned:
             words.append(f"{plural(len(self.not_scanned), 'column')} not scanned")
         return ", ".join(words)
+
+    @property
+    def state(self) -> str:
+        """What comes of it, one of `STATES`; clean is only what was looked at whole."""
+        if not self.causes:
+            return "done" if self.not_scanned else "clean"
+        return {"error": "findings", "warning": "warnings", "note": "done"}[self.causes[0].severity]
+
+    def flags(self) -> dict[str, Array]:
+        """What there is to say of the columns of `stats`, as `flags_of` has it, and which of them have other causes."""
+        near, _ = _formats.FORMATS[self.target_dtype].near_constant
+        others = [cause.column for cause in self.causes
+                  if cause.where == "X" and cause.column is not None and cause.code not in _FLAGGED]
+        return {**_stats_table.flags_of(self.stats, near), "other causes": np.isin(self._positions(), others)}
+
+    def _positions(self) -> Array:
+        """Where the columns of `stats` are among all."""
+        names = self.stats.names
+        if names is None or len(names) == self.bad_map.shape[1]:
+            return np.arange(len(self.stats))
+        told = enumerate(self.bad_map.names or ())
+        return np.array([next(position for position, other in told if other == name) for name in names], np.intp)
 
     def heading(self) -> str:
         """What was looked at, and how many causes were found."""

@@ -20,7 +20,7 @@ from fastfinite._samples import Samples, flattened
 from fastfinite._scan_files import TableNumbers
 from fastfinite._second_look import chunks
 from fastfinite._statistics import stats_of_parts
-from fastfinite._terminal import shown
+from fastfinite._terminal import where
 
 
 class FileItem:
@@ -52,7 +52,7 @@ class FileItem:
     @property
     def where(self) -> str:
         """Its path, and its name if it has one."""
-        return shown(self.path) if self.name is None else f"{shown(self.path)}: {self.name}"
+        return where(self.path, self.name)
 
     def expect(self, passes: int) -> None:
         """Tell the bar that it will be read so many times."""

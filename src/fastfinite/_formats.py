@@ -56,6 +56,12 @@ class Format:
         return self.flip == 0
 
     @property
+    def near_constant(self) -> tuple[float, str]:
+        """How near constant is near, as a share of the size: some ten times the resolution; and the dtype of that."""
+        # Columns of half precision are made from wider ones.
+        return (1e-15, "float64") if self.mantissa > 23 else (1e-6, "float32")
+
+    @property
     def itemsize(self) -> int:
         """Width in bytes."""
         return self.bits // 8

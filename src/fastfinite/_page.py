@@ -35,18 +35,25 @@ _STATES = {
     "finite": "good", "text": "plain",
 }
 _ORDER = {state: place for place, state in enumerate(_STATES)}
-_VERDICTS = {"clean": "good", "findings": "bad", "failed": "doubt"}
+# Green is only what was looked at whole; what gives no verdict, or only notes, is "done".
+_VERDICTS = {
+    "findings": "bad", "failed": "bad", "warnings": "doubt", "incomplete": "doubt", "done": "plain", "clean": "good",
+}
 # Ranks of what comes last, whichever way a column is sorted.
 _NAN, _EMPTY = -1, -2
 
 
 class Table(NamedTuple):
-    """Rows of cells, each a text, a number or None; columns in which all cells are empty are not shown."""
+    """Rows of cells, each a text, a number or None; columns in which all cells are empty are not shown.
+
+    Of a `wordy` one the rows are read, and not compared: where there is little room each is a list.
+    """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
     note: str = ""
+    wordy: bool = False
 
 
 class Picture(NamedTuple):
@@ -65,7 +72,7 @@ class Words(NamedTuple):
 
 
 def page(title: str, verdict: str, state: str, parts: Sequence[Table | Picture | Words]) -> str:
-    """The whole page; `state`, "clean", "findings" or "failed", colours the verdict."""
+    """The whole page; `state`, one of `_VERDICTS`, colours the verdict."""
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = (f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
               "base-uri 'none'; form-action 'none'")
@@ -102,7 +109,9 @@ def _part(part: Table | Picture | Words) -> str:
     if isinstance(part, Table):
         return "\n".join(_table(part))
     if isinstance(part, Picture):
-        return "\n".join(_image(part.title, theme, svg) for theme, svg in (("light", part.light), ("dark", part.dark)))
+        name, themes = _text(part.title), (("light", part.light), ("dark", part.dark))
+        images = "\n".join(_image(name, theme, svg) for theme, svg in themes)
+        return f'<div class="picture" role="region" tabindex="0" aria-label="{name}">\n{images}\n</div>'
     # Of the line ends in it, HTML drops one that comes first.
     lines = "\n".join(map(_text, part.lines[:MOST_ROWS]))
     return "\n".join([f"<pre>\n{lines}</pre>", *_left_out(len(part.lines), "line")])
@@ -112,9 +121,9 @@ def _text(text: str) -> str:
     return in_html(printable(text))
 
 
-def _image(title: str, theme: str, svg: str) -> str:
+def _image(name: str, theme: str, svg: str) -> str:
     data = base64.b64encode(svg.encode("utf-8", "replace")).decode()
-    return f'<img class="{theme}" alt="{_text(title)}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img class="{theme}" alt="{name}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _left_out(n: int, what: str) -> list[str]:
@@ -137,13 +146,16 @@ class _Column:
         # A column of names may hold one that is also the name of a state.
         self.states = all(value in _STATES for value in filled)
         aligned = "" if any(isinstance(value, str) for value in filled) else ' class="number"'
-        self.head = f'<th scope="col"{aligned}>{_text(head)}</th>'
+        self._name = _text(head)
+        self.head = f'<th scope="col"{aligned}>{self._name}</th>'
 
-    def html(self) -> list[str]:
+    def html(self, wordy: bool) -> list[str]:
+        """The cells; of a wordy table each knows its head."""
+        name = f' data-head="{self._name}"' if wordy else ""
         if self.states:
-            return [f'<td><b class="{_STATES[str(value)]}">{value}</b></td>' if value else "<td></td>"
+            return [f'<td{name}><b class="{_STATES[str(value)]}">{value}</b></td>' if value else "<td></td>"
                     for value in self.values]
-        return [_cell(value) for value in self.values]
+        return [_cell(value, name) for value in self.values]
 
     def ranks(self) -> list[int]:
         keys = [self._key(value) for value in self.values]
@@ -165,11 +177,11 @@ def _table(table: Table) -> Iterator[str]:
         raise ValueError(f"table {table.title!r}: rows must have {plural(len(table.head), 'cell')}, as its head has")
     columns = [column for column in map(_Column, table.head, zip(*rows)) if not column.empty]
     if columns:
-        long = " long" if len(rows) > _LONG else ""
-        yield f'<div class="table{long}" role="region" tabindex="0" aria-label="{_text(table.title)}">\n<table>'
+        kind = (" long" if len(rows) > _LONG else "") + (" wordy" if table.wordy else "")
+        yield f'<div class="table{kind}" role="region" tabindex="0" aria-label="{_text(table.title)}">\n<table>'
         yield f"<thead><tr>{''.join(column.head for column in columns)}</tr></thead>\n<tbody>"
-        cells, ranks = zip(*(column.html() for column in columns)), zip(*(column.ranks() for column in columns))
-        for row, order in zip(cells, ranks):
+        cells, ranks = [column.html(table.wordy) for column in columns], [column.ranks() for column in columns]
+        for row, order in zip(zip(*cells), zip(*ranks)):
             yield f'<tr data-ranks="{" ".join(map(str, order))}">{"".join(row)}</tr>'
         yield "</tbody>\n</table>\n</div>"
     else:
@@ -195,19 +207,19 @@ def _natural(text: str) -> tuple[str | int, ...]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
 
 
-def _cell(value: _Value) -> str:
+def _cell(value: _Value, name: str) -> str:
     if value is None:
         return "<td></td>"
     if isinstance(value, str):
         broken = ' class="words"' if len(value) > _WIDE else ""
-        return f"<td{broken}>{in_html(value)}</td>"
+        return f"<td{broken}{name}>{in_html(value)}</td>"
     if isinstance(value, int):
         # Digits are grouped by space alone, so that a number is copied and found as it is.
         first, *groups = f"{value:,}".split(",")
         text = first + "".join(f"<span>{group}</span>" for group in groups)
-        return f'<td class="number">{text}</td>'
+        return f'<td class="number"{name}>{text}</td>'
     short = f"{value:.6g}"
     if not math.isfinite(value):
-        return f'<td class="number odd">{short}</td>'
+        return f'<td class="number odd"{name}>{short}</td>'
     full = "" if float(short) == value else f' title="{value!r}"'
-    return f'<td class="number"{full}>{short}</td>'
+    return f'<td class="number"{name}{full}>{short}</td>'

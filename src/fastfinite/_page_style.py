@@ -2,7 +2,8 @@
 
 (a) All colours, and which of the two pictures is shown, are variables of the theme; paper is always light. (b) The
 script adds all controls itself, so that none is there without it. (c) Ranks below 0 are those of nan and of empty
-cells, which come last both ways.
+cells, which come last both ways. (d) What is wider than its box scrolls in it: a shadow at the right edge says so, and
+what lies over it moves along with the table. On narrow screens wordy tables are lists, and pictures keep their size.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ _LIGHT = """
     --page: #fdfdfc; --text: #1c1e21; --quiet: #595e64; --line: #dcdedb; --head: #f2f3f0; --focus: #0b57d0;
     --bad: #98141b; --on-bad: #fce6e5; --doubt: #734600; --on-doubt: #fcefd3; --told: #0b4f9e; --on-told: #e3edfa;
     --good: #185c30; --on-good: #e0f2e5; --plain: #4a4f55; --on-plain: #ecedea;
-    --light: block; --dark: none;
+    --shade: #00000040; --light: block; --dark: none;
 """
 _DARK = """
     color-scheme: dark;
     --page: #16181b; --text: #e4e5e3; --quiet: #a3a7ab; --line: #34383d; --head: #202327; --focus: #8ab4f8;
     --bad: #ffb3ae; --on-bad: #481c1d; --doubt: #f5cf8a; --on-doubt: #41300f; --told: #a9cdfb; --on-told: #1b3350;
     --good: #9fdcb0; --on-good: #173922; --plain: #c5c8cb; --on-plain: #2c3035;
-    --light: none; --dark: block;
+    --shade: #000000b0; --light: none; --dark: block;
 """
 
 STYLE = f"""
@@ -47,15 +48,19 @@ footer, .note, .shown { color: var(--quiet); font-size: 0.8125rem; }
 .good { background: var(--on-good); color: var(--good); }
 .plain { background: var(--on-plain); color: var(--plain); }
 
-.table { overflow: auto; border: 1px solid var(--line); border-radius: 4px; width: fit-content; max-width: 100%; }
+.table {
+    overflow: auto; border: 1px solid var(--line); border-radius: 4px; width: fit-content; max-width: 100%;
+    background: linear-gradient(to left, var(--page) 50%, transparent) right / 2.5rem 100% no-repeat local,
+        linear-gradient(to left, var(--shade), transparent) right / 1.25rem 100% no-repeat;
+}
 .long { max-height: 85vh; }
 table { border-collapse: separate; border-spacing: 0; font-size: 0.8125rem; line-height: 1.4; }
-th, td { padding: 0.3125rem 0.75rem; text-align: left; vertical-align: top; white-space: nowrap; }
+th, td { padding: 0.3125rem 0.5625rem; text-align: left; vertical-align: top; white-space: nowrap; }
 td { border-top: 1px solid var(--line); }
 th { position: sticky; top: 0; z-index: 1; background: var(--head); font-weight: 600; }
 td:first-child { position: sticky; left: 0; background: var(--page); }
 th:first-child { left: 0; z-index: 2; }
-.words { white-space: normal; min-width: 16rem; max-width: 34rem; }
+.words { white-space: normal; min-width: 12rem; max-width: 34rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .number span { margin-left: 0.2em; }
 .odd { color: var(--bad); font-weight: 600; }
@@ -80,14 +85,26 @@ th[aria-sort="ascending"] button::after { content: "\\2191"; }
 th[aria-sort="descending"] button::after { content: "\\2193"; }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 1px; }
 
-@media (max-width: 40rem) {
+@media screen and (max-width: 40rem) {
     td:first-child, th:first-child { min-width: 0; max-width: 45vw; white-space: normal; overflow-wrap: break-word; }
+    .wordy { width: auto; max-height: none; }
+    .wordy :is(table, tbody, tr, td) { display: block; min-width: 0; max-width: none; white-space: normal; }
+    .wordy :is(thead, tr[hidden], td:empty) { display: none; }
+    .wordy td { position: static; border: 0; text-align: left; overflow-wrap: anywhere; }
+    .wordy td::before { content: attr(data-head); display: block; color: var(--quiet); }
+    .wordy tr { padding: 0.3125rem 0; }
+    .wordy tr + tr { border-top: 1px solid var(--line); }
+    .picture { overflow-x: auto; }
+    .picture img { max-width: none; width: 45rem; }
+    .picture::before {
+        content: "\\2190  scroll \\2192"; position: sticky; left: 0; color: var(--quiet); font-size: 0.8125rem;
+    }
 }
 @page { size: landscape; margin: 12mm; }
 @media print {
     body { padding: 0; max-width: none; font-size: 9pt; }
     header button, .filter, th button::after { display: none; content: none; }
-    .table { overflow: visible; max-height: none; max-width: none; }
+    .table { overflow: visible; max-height: none; max-width: none; background: none; }
     table { font-size: 7.5pt; }
     th, td:first-child { position: static; }
     th, td { padding: 0.125rem 0.375rem; }

@@ -25,7 +25,8 @@ _SLANTED = 12
 
 
 class Style(NamedTuple):
-    """The colours of a picture, `heat` those of shares from the least to 1; and whether its fonts are a browser's."""
+    """The colours of a picture, `heat` those of shares from the least to 1; whether its fonts are a browser's; and
+    what is before the titles."""
 
     ground: str
     ink: str
@@ -38,6 +39,7 @@ class Style(NamedTuple):
     near_constant: str
     heat: tuple[str, ...]
     every_glyph: bool = False
+    name: str = ""
 
 
 LIGHT = Style("#ffffff", "#1b1f24", "#848b94", "#0072b2", "#a8447f", "#00805c", "#0072b2", "#c65300", "#946200",
@@ -60,6 +62,8 @@ def dress(axes: Axes, style: Style, title: str, across: str, down: str, pad: flo
     axes.tick_params(which="both", color=style.faint, labelcolor=style.ink, labelsize=8)
     for spine in axes.spines.values():
         spine.set_color(style.faint)
+    if style.name:
+        title = f"{drawable([style.name], style)[0]}: {title}"
     axes.set_title(title, loc="left", pad=pad, fontsize=10, color=style.ink, parse_math=False)
     axes.set_xlabel(across, fontsize=9, color=style.ink)
     axes.set_ylabel(down, fontsize=9, color=style.ink)
@@ -117,12 +121,7 @@ def _glyphs() -> Callable[[str], bool]:
     return lambda c: any(font.get_char_index(ord(c)) for font in fonts)
 
 
-def counted(n: int, noun: str) -> str:
-    """"1 column", "2,000 columns"."""
-    return f"{n:,} {noun if n == 1 else noun + 's'}"
-
-
-def legend(axes: Axes, style: Style, away: float = 0.0) -> None:
-    """The legend, to the right of the axes by some points."""
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0.8 + away / 8, fontsize=8, frameon=False,
+def legend(axes: Axes, style: Style) -> None:
+    """The legend, to the right of the axes."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0.8, fontsize=8, frameon=False,
                 labelcolor=style.ink)

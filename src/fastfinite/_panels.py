@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastfinite._accepted import Array
-from fastfinite._panel_style import Panel, Style, column_axis, counted, dress, legend, names_height, number_axis
-from fastfinite._report import KINDS, ScanReport
+from fastfinite._panel_style import Panel, Style, column_axis, dress, legend, names_height, number_axis
+from fastfinite._report import KINDS, ScanReport, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,15 +31,21 @@ def draw_bad_map(axes: Axes, bad_map: BadMap, style: Style) -> None:
     from matplotlib.colors import LinearSegmentedColormap, LogNorm
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    dress(axes, style, _where(bad_map), "column", "row")
     rows, columns = bad_map.shape
+    unscanned = bad_map.not_scanned
+    hatched = f" (hatched: {plural(len(unscanned), 'column', grouped=True)} not scanned)" if len(unscanned) else ""
+    dress(axes, style, _where(bad_map), "column" + hatched, "row")
     column_axis(axes, columns, bad_map.names, style)
     axes.set_ylim(rows - 0.5, -0.5)
     number_axis(axes.yaxis)
     steps = [-(-n // most) for n, most in zip(bad_map.counts.shape, _MOST_CELLS)]
-    counts, sizes = _pooled(bad_map.counts, steps), _pooled(bad_map.sizes, steps)
+    counts, sizes = bad_map.pooled(*steps)
     y = np.minimum(np.arange(len(counts) + 1) * (bad_map.rows_per_bin * steps[0]), rows) - 0.5
     x = np.minimum(np.arange(counts.shape[1] + 1) * (bad_map.columns_per_bin * steps[1]), columns) - 0.5
+    if hatched:
+        cells = np.unique(unscanned // (bad_map.columns_per_bin * steps[1]))
+        axes.broken_barh(list(zip(x[cells], np.diff(x)[cells])), (-0.5, rows), facecolor="none", hatch="////",
+                         edgecolor=style.faint, linewidth=0, rasterized=True)
     colours = LinearSegmentedColormap.from_list("share", style.heat)
     # A share is never below that of one value in a whole cell.
     norm = LogNorm(min(1 / sizes.max(), 0.1), 1)
@@ -65,12 +70,6 @@ def bad_map_panel(bad_map: BadMap) -> Panel:
     return Panel(lambda axes, style: draw_bad_map(axes, bad_map, style), height)
 
 
-def _pooled(cells: Array, steps: Sequence[int]) -> Array:
-    for axis, step in enumerate(steps):
-        cells = np.add.reduceat(cells, np.arange(0, cells.shape[axis], step), axis=axis)
-    return cells
-
-
 def _where(bad_map: BadMap) -> str:
     """"3 bad values in 2 of 32 columns, rows 17 to 90 of 100"."""
     counts = bad_map.counts
@@ -82,7 +81,8 @@ def _where(bad_map: BadMap) -> str:
         place = f"in {len(columns):,} of {bad_map.shape[1]:,} columns"
     else:
         place = _within("column", columns, bad_map.columns_per_bin, bad_map.shape[1])
-    return f"{counted(total, 'bad value')} {place}, {_within('row', rows, bad_map.rows_per_bin, bad_map.shape[0])}"
+    within = _within("row", rows, bad_map.rows_per_bin, bad_map.shape[0])
+    return f"{plural(total, 'bad value', grouped=True)} {place}, {within}"
 
 
 def _within(noun: str, bins: Array, step: int, n: int) -> str:
@@ -105,7 +105,8 @@ def draw_bad_counts(axes: Axes, report: ScanReport, style: Style) -> None:
     noun = "column" if down else "row"
     bad = int(np.count_nonzero(sum(counts.values())))
     found = ", ".join(f"{count:,} {label}" for label, count in totals.items() if count)
-    title = f"{found} in {bad:,} of {counted(n, noun)}" if bad else f"nothing found in {counted(n, noun)}"
+    of = plural(n, noun, grouped=True)
+    title = f"{found} in {bad:,} of {of}" if bad else f"nothing found in {of}"
     dress(axes, style, title, noun if step == 1 else f"{noun}, {step:,} a bar", "values")
     column_axis(axes, n, report.names if down else None, style)
     number_axis(axes.yaxis)

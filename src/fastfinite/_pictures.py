@@ -14,15 +14,18 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastfinite._panel_style import DARK, LIGHT, Panel, drawable, dress
+from fastfinite._panel_style import DARK, LIGHT, Panel, Style, dress
 from fastfinite._panels import bad_counts_panel, bad_map_panel, saturation_panel
 from fastfinite._ranges_panel import ranges_panel
 from fastfinite._report import ScanReport
+from fastfinite._stats_table import flags_of
 from fastfinite._terminal import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fastfinite._accepted import Array
+    from fastfinite._diagnosis import Diagnosis
     from fastfinite._statistics import ColumnStats
 
 _WIDTH = 9.0
@@ -66,9 +69,11 @@ def plot(panels: Sequence[Panel], figure: Any = None) -> Any:
     return figure_of(panels, figure)
 
 
-def stats_panels(stats: ColumnStats) -> list[Panel]:
-    """The panels of the statistics of columns."""
-    return [ranges_panel(stats)] if len(stats) and not stats.is_empty else []
+def stats_panels(stats: ColumnStats, flags: dict[str, Array] | None = None) -> list[Panel]:
+    """The panels of the statistics of columns, with the flags that are given or their own."""
+    if not len(stats) or stats.is_empty:
+        return []
+    return [ranges_panel(stats, flags_of(stats) if flags is None else flags)]
 
 
 def scan_panels(report: ScanReport) -> list[Panel]:
@@ -79,34 +84,26 @@ def scan_panels(report: ScanReport) -> list[Panel]:
     return [bad_counts_panel(report)] if all(report.shape) else []
 
 
-def diagnosis_panels(diagnosis: Any) -> list[Panel]:
+def diagnosis_panels(diagnosis: Diagnosis) -> list[Panel]:
     """The panels of a diagnosis that have something to show."""
     panels = [bad_map_panel(diagnosis.bad_map)] if diagnosis.bad_map else []
-    panels += stats_panels(diagnosis.stats)
+    panels += stats_panels(diagnosis.stats, diagnosis.flags())
     if diagnosis.saturation is not None:
         panels.append(saturation_panel(diagnosis.saturation))
     return panels
 
 
-def diagnosis_figure(diagnosis: Any, figure: Any = None, dark: bool | None = None, *, svg: bool = False) -> Any:
-    """What a diagnosis found, in a figure as `figure_of` makes it."""
-    return figure_of(diagnosis_panels(diagnosis), figure, dark, svg=svg)
-
-
 def named(panels: Sequence[Panel], name: str) -> list[Panel]:
     """The same panels, with a name before what their titles say."""
-    def draw(panel: Panel, axes: Any, style: Any) -> None:
-        panel.draw(axes, style)
-        title = axes.get_title(loc="left")
-        axes.set_title(f"{drawable([name], style)[0]}: {title}", loc="left", fontsize=10, color=style.ink,
-                       parse_math=False)
+    def draw(panel: Panel, axes: Any, style: Style) -> None:
+        panel.draw(axes, style._replace(name=name))
 
     return [panel._replace(draw=functools.partial(draw, panel)) for panel in panels]
 
 
 def nothing(words: str) -> Panel:
     """A panel that only says something."""
-    def draw(axes: Any, style: Any) -> None:
+    def draw(axes: Any, style: Style) -> None:
         dress(axes, style, printable(words), "", "")
         axes.set_axis_off()
 

@@ -280,9 +280,9 @@ def place(
     return words
 
 
-def plural(n: int, one: str, many: str | None = None) -> str:
-    """"1 value", "2 values", "3 batches"."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+def plural(n: int, one: str, many: str | None = None, *, grouped: bool = False) -> str:
+    """"1 value", "2 values", "3 batches"; grouped, "2,000 values"."""
+    return f"{n:{',' if grouped else ''}} {one if n == 1 else many or one + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

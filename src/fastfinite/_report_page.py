@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastfinite import _pictures, _stats_table
+from fastfinite._accepted import Array
 from fastfinite._diagnosis import Diagnosis, summed_up
 from fastfinite._page import MOST_ROWS, Picture, Table, Words, page
 from fastfinite._panel_style import Panel
 from fastfinite._panels import bad_map_panel
-from fastfinite._report import KINDS, place, plural
+from fastfinite._report import KINDS, place
 from fastfinite._statistics import ColumnStats
-from fastfinite._terminal import OutputError, shown
+from fastfinite._stats_table import flags_of
+from fastfinite._terminal import OutputError, shown, where
 
 if TYPE_CHECKING:
     from fastfinite._check import Entry
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 _MOST_PICTURES = 24
 _CAUSE = ("severity", "cause", "what", "why", "remedy")
 _PLACE = ("severity", "cause", "input", "column", "name", "count", "share", "first row")
-_STATES = ("clean", "findings", "failed")
 
 
 class Gathered:
@@ -76,24 +77,22 @@ class Gathered:
         """Add a diagnosis: what to do, then where it is, then what the columns are like."""
         groups = found.groups()
         rows = [(group[0].severity, group[0].code, summed_up(group), group[0].why, group[0].remedy) for group in groups]
-        self.add(Table(f"{name}: {found.found()}", _CAUSE, rows, found.heading()))
+        self.add(Table(f"{name}: {found.found()}", _CAUSE, rows, found.heading(), wordy=True))
         places = [(cause.severity, cause.code, cause.where, cause.column, cause.name, cause.count, cause.share,
                    cause.first) for cause in found]
         if places:
             self.add(Table(f"{name}: where", _PLACE, places))
         self.draw(name, _pictures.diagnosis_panels(found))
-        self._add_columns(name, found.stats)
+        self._add_columns(name, found.stats, found.flags())
 
     def statistics(self, name: str, stats: ColumnStats) -> None:
         """Add the statistics of the columns of an array or table."""
-        self._add_columns(name, stats)
+        self._add_columns(name, stats, flags_of(stats))
         self.draw(name, _pictures.stats_panels(stats))
 
-    def _add_columns(self, name: str, stats: ColumnStats) -> None:
-        rows, more = _stats_table.rows(stats, MOST_ROWS)
-        notes = [f"... and {plural(more, 'more column')}"] if more else []
-        notes += [f"not scanned: {', '.join(stats.not_scanned)}"] if stats.not_scanned else []
-        self.add(Table(f"{name}: columns", _stats_table.HEAD, rows, "; ".join(notes)))
+    def _add_columns(self, name: str, stats: ColumnStats, flags: dict[str, Array]) -> None:
+        rows, more = _stats_table.rows(stats, MOST_ROWS, flags)
+        self.add(Table(f"{name}: columns", _stats_table.HEAD, rows, "; ".join(_stats_table.left_out(stats, more))))
 
     def entries(self, entries: Sequence[Entry]) -> None:
         """Add what a check found."""
@@ -101,12 +100,11 @@ class Gathered:
         self.add(Table("arrays and columns", head, [_cells(entry) for entry in entries]))
         for entry in entries:
             if entry.bad_map:
-                whole = entry.kind == "column" or entry.name is None
-                name = shown(entry.file) if whole else f"{shown(entry.file)}: {entry.name}"
+                name = where(entry.file, None if entry.kind == "column" else entry.name)
                 self.draw(name, [bad_map_panel(entry.bad_map)])
 
-    def write(self, verdict: str, code: int) -> None:
-        """Write the files."""
+    def write(self, verdict: str, state: str) -> None:
+        """Write the files; `state` is one of those of `page`."""
         if self._plot is not None:
             figure = _pictures.figure_of(self._panels or [_pictures.nothing(verdict)])
             _written(self._plot, lambda: _pictures.save(figure, self._plot))
@@ -118,7 +116,7 @@ class Gathered:
         parts = [*self._parts]
         parts += [Words("not scanned", self._problems)] if self._problems else []
         parts += [Words("pictures", notes)] if notes else []
-        text = page(self._title, verdict, _STATES[code], parts)
+        text = page(self._title, verdict, state, parts)
 
         def write() -> None:
             with open(self._html, "w", encoding="utf-8") as file:
@@ -135,13 +133,13 @@ def _written(path: str, write: Any) -> None:
 
 
 def _cells(entry: Entry) -> tuple[object, ...]:
-    where: tuple[object, ...] = (entry.status, shown(entry.file), entry.name)
+    what: tuple[object, ...] = (entry.status, shown(entry.file), entry.name)
     shape = None if entry.shape is None else " x ".join(map(str, entry.shape)) or "scalar"
     if entry.scanned is None:
-        return (*where, None, entry.dtype, shape, *[None] * (len(KINDS) + 2), entry.reason)
+        return (*what, None, entry.dtype, shape, *[None] * (len(KINDS) + 2), entry.reason)
     report = entry.scanned.report
     unit = "row" if entry.kind == "column" else "index"
     first = report.first if report.first is not None else report.first_overflow
     at = None if first is None else place(first, None, report.first_field, unit)
     counts = (getattr(report, kind) or None for kind in (*KINDS, "overflow"))
-    return (*where, report.size, report.dtype, shape, *counts, at, entry.reason)
+    return (*what, report.size, report.dtype, shape, *counts, at, entry.reason)

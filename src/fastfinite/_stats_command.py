@@ -12,12 +12,25 @@ import numpy as np
 
 from fastfinite import _files, _scan_files
 from fastfinite._accepted import Part, as_column
+from fastfinite._check import state_of
 from fastfinite._files import FileArray, FileTable, Index, Problem, Source
 from fastfinite._progress import ProgressBar
 from fastfinite._report import plural
 from fastfinite._scan_files import TableNumbers
 from fastfinite._statistics import ColumnStats, stats_of_parts
-from fastfinite._terminal import CLEAN, FAILED, complain, flush_stdout, printable, shown, write, write_object
+from fastfinite._stats_table import flagged, flags_of
+from fastfinite._terminal import (
+    CLEAN,
+    FAILED,
+    complain,
+    flush_stdout,
+    printable,
+    problem_text,
+    shown,
+    where,
+    write,
+    write_object,
+)
 
 # What is shown beside the state of ColumnStats in JSON.
 _NUMBERS = ("min", "max", "mean", "std")
@@ -38,11 +51,10 @@ def stats(options: argparse.Namespace) -> int:
     """Run ``fastfinite stats``."""
     sources, _ = _files.find(options.paths)
     bar = ProgressBar(options.progress, sum(source.size for source in sources))
-    code, lines, tables = CLEAN, [], 0
+    code, lines, found = CLEAN, [], _Found()
     try:
         for source, item in bar.through(sources):
             for entry in _entries(source, item, bar):
-                tables += entry.stats is not None
                 if entry.status in ("error", "not scanned"):
                     code = FAILED
                 if options.json:
@@ -52,13 +64,44 @@ def stats(options: argparse.Namespace) -> int:
                     _print(entry)
                 if options.gathered is not None:
                     _gather(options.gathered, entry)
+                    found.add(entry)
     finally:
         bar.hide()
     if options.json:
         write_object("tables", lines, {"exit_code": code})
     if options.gathered is not None:
-        options.gathered.write(f"{plural(tables, 'table')} in {plural(len(sources), 'file')}", code)
+        options.gathered.write(found.text(len(sources)), found.state)
     return code
+
+
+class _Found:
+    """What there was, counted for the head of a page; statistics give no verdict."""
+
+    def __init__(self) -> None:
+        self._tables = self._columns = self._flagged = self._unscanned = self._problems = 0
+
+    def add(self, entry: Entry) -> None:
+        """Count an entry."""
+        if entry.stats is None:
+            self._problems += entry.status != "text"
+            return
+        self._tables += 1
+        self._columns += len(entry.stats)
+        self._flagged += flagged(flags_of(entry.stats))
+        self._unscanned += len(entry.stats.not_scanned)
+
+    @property
+    def state(self) -> str:
+        """In a word, as `page` has them."""
+        return state_of("done", self._problems > 0, self._tables)
+
+    def text(self, files: int) -> str:
+        """In words."""
+        words = [f"{plural(self._tables, 'table')} in {plural(files, 'file')}"]
+        words += [f"{self._flagged} of {plural(self._columns, 'column')} flagged"] if self._columns else []
+        words += [f"{plural(self._unscanned, 'column')} not scanned"] if self._unscanned else []
+        words += [plural(self._problems, "problem")] if self._problems else []
+        return ", ".join(words)
 
 
 def _entries(source: Source, item: _files.Item, bar: ProgressBar) -> Iterator[Entry]:
@@ -117,25 +160,17 @@ def _of_table(table: FileTable, bar: ProgressBar) -> tuple[ColumnStats, Index, l
 def _print(entry: Entry) -> None:
     if entry.stats is None:
         flush_stdout()      # keeps the order where both streams go to one place
-        complain(_problem_text(entry))
+        complain(problem_text(entry.file, entry.name, entry.status, entry.reason))
         return
-    for line in f"{_where(entry)}: {entry.stats}".splitlines():
+    for line in f"{where(entry.file, entry.name)}: {entry.stats}".splitlines():
         write(printable(line))
-
-
-def _where(entry: Entry) -> str:
-    return shown(entry.file) if entry.name is None else f"{shown(entry.file)}: {entry.name}"
-
-
-def _problem_text(entry: Entry) -> str:
-    return f"{_where(entry)}: {'' if entry.status == 'error' else 'not scanned: '}{entry.reason}"
 
 
 def _gather(gathered: Any, entry: Entry) -> None:
     if entry.stats is None:
-        gathered.problem(_problem_text(entry))
+        gathered.problem(problem_text(entry.file, entry.name, entry.status, entry.reason))
     else:
-        gathered.statistics(_where(entry), entry.stats)
+        gathered.statistics(where(entry.file, entry.name), entry.stats)
 
 
 def _json_entry(entry: Entry) -> dict[str, Any]:

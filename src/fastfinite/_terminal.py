@@ -25,6 +25,16 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def where(path: str, name: str | None) -> str:
+    """What is called so in a file: "x.npz: a", or the path alone."""
+    return shown(path) if name is None else f"{shown(path)}: {name}"
+
+
+def problem_text(path: str, name: str | None, status: str, reason: str | None) -> str:
+    """Why something in a file was not scanned."""
+    return f"{where(path, name)}: {'' if status == 'error' else 'not scanned: '}{reason}"
+
+
 def printable(text: str) -> str:
     """Escape everything that could move the cursor, change colours or hide text, so that names cannot forge output."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

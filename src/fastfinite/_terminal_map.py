@@ -66,9 +66,9 @@ def lines_of(bad_map: BadMap, width: int, height: int, blocks: bool = True) -> l
     if rows * columns == 0 or room < _LEAST_ROOM:
         return []
     marks = _BLOCKS if blocks else _ASCII
-    counts, sizes = (bad_map.counts.T, bad_map.sizes.T) if strip else (bad_map.counts, bad_map.sizes)
-    down, across = -(-counts.shape[0] // height), -(-counts.shape[1] // room)
-    grid = _shades(counts, sizes, down, across)
+    bins = bad_map.counts.shape[::-1] if strip else bad_map.counts.shape
+    down, across = -(-bins[0] // height), -(-bins[1] // room)
+    grid = _shades(*bad_map.pooled(across, down)).T if strip else _shades(*bad_map.pooled(down, across))
     if strip:
         labels, ends = [""], ("0", str(rows - 1))
         numbers = [(min(rows, across * bad_map.rows_per_bin), "row")]
@@ -85,17 +85,11 @@ def lines_of(bad_map: BadMap, width: int, height: int, blocks: bool = True) -> l
     return [*drawn, f"{margin} {_below(ends, grid.shape[1], room)}", f"{margin} {legend}".rstrip()]
 
 
-def _shades(counts: Array, sizes: Array, down: int, across: int) -> Array:
-    """The shade of each cell of so many bins, 0 to 4: nothing, up to a third, two thirds, less than all, all."""
-    bad, of = _pooled(counts, down, across), _pooled(sizes, down, across)
+def _shades(bad: Array, of: Array) -> Array:
+    """The shade of each cell, 0 to 4: nothing, up to a third, two thirds, less than all, all."""
     some = 1 + 3 * bad // np.maximum(of, 1)
     # Lists have more values than rows.
     return np.asarray(np.where(bad == 0, 0, np.where(bad >= of, 4, some)))
-
-
-def _pooled(grid: Array, down: int, across: int) -> Array:
-    sums = np.add.reduceat(grid, np.arange(0, grid.shape[0], down), axis=0)
-    return np.asarray(np.add.reduceat(sums, np.arange(0, grid.shape[1], across), axis=1))
 
 
 def _names_of_ends(bad_map: BadMap, blocks: bool) -> tuple[str, str]:
