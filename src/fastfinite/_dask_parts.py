@@ -37,6 +37,10 @@ class KnownPart:
         """Add what is known of the neighbour that follows along an axis."""
         raise NotImplementedError
 
+    def copy(self: P) -> P:
+        """One that others can be joined to, while this stays as it is."""
+        return copy.copy(self)
+
     def end_chunk(self) -> None:
         """Tell that this is a whole chunk."""
 
@@ -46,9 +50,10 @@ def joined(parts: Sequence[P | None], axis: int) -> P | None:
     present = [part for part in parts if part is not None]
     if not present:
         return None
-    # A task may be done again, and its input be that of another.
-    first = copy.deepcopy(present[0])
-    for other in present[1:]:
+    first, *others = present
+    if others:      # a task may be done again, and its input be that of another
+        first = first.copy()
+    for other in others:
         _check_neighbours(first.extent, other.extent, axis)
         first.join(other, axis)
         first.extent = tuple(n + m if i == axis else n for i, (n, m) in enumerate(zip(first.extent, other.extent)))
@@ -131,6 +136,11 @@ class ScanPart(KnownPart):
             self._by_axis = {name: np.broadcast_to(getattr(found, name), rest) for name in COUNTS}
             looked_at = self.extent[axis] if found._looked_at is None else found._looked_at
             self._by_axis["looked_at"] = np.broadcast_to(looked_at, rest)
+
+    def copy(self) -> ScanPart:
+        twin = super().copy()
+        twin.report, twin._by_axis = copy.copy(self.report), dict(self._by_axis)
+        return twin
 
     def join(self, other: ScanPart, axis: int) -> None:
         shift = tuple(n if i == axis else 0 for i, n in enumerate(self.extent))
@@ -232,6 +242,11 @@ class TablePart(KnownPart):
             whole[:, [i for i in range(self.extent[1]) if i not in self.unscanned]] = table
             table = whole
         self.table = table
+
+    def copy(self) -> TablePart:
+        twin = super().copy()
+        twin.rows, twin.table, twin.unscanned = list(self.rows), self.table.copy(), set(self.unscanned)
+        return twin
 
     def join(self, other: TablePart, axis: int) -> None:
         if self.names != other.names:
