@@ -126,20 +126,24 @@ class ScanPart(KnownPart):
 
     __slots__ = ("_axis", "_by_axis", "report")
 
+    # A row for each of the counts, and one for how many were looked at.
+    _by_axis: Array | None
+
     def __init__(self, opened: Input, target: str | None, axis: int | None, allow_nan: bool) -> None:
         form = None if target is None else _formats.of_name(target, "target_dtype")
         found = _inputs.report(opened, form, axis, allow_nan)
         self.extent, self._axis, self.report = tuple(opened.shape), axis, found.totals
-        self._by_axis: dict[str, Array] = {}
+        self._by_axis = None
         if axis is not None:
             rest = tuple(n for i, n in enumerate(self.extent) if i != axis)
-            self._by_axis = {name: np.broadcast_to(getattr(found, name), rest) for name in COUNTS}
-            looked_at = self.extent[axis] if found._looked_at is None else found._looked_at
-            self._by_axis["looked_at"] = np.broadcast_to(looked_at, rest)
+            self._by_axis = np.empty((len(COUNTS) + 1, *rest), np.intp)
+            for i, name in enumerate(COUNTS):
+                self._by_axis[i] = getattr(found, name)
+            self._by_axis[-1] = self.extent[axis] if found._looked_at is None else found._looked_at
 
     def copy(self) -> ScanPart:
         twin = super().copy()
-        twin.report, twin._by_axis = copy.copy(self.report), dict(self._by_axis)
+        twin.report = copy.copy(self.report)
         return twin
 
     def join(self, other: ScanPart, axis: int) -> None:
@@ -147,27 +151,27 @@ class ScanPart(KnownPart):
         self.report._merge(other.report, shift)
         mine = self.report.not_scanned
         self.report.not_scanned = (*mine, *(name for name in other.report.not_scanned if name not in mine))
-        for name, counts in self._by_axis.items():
-            more = other._by_axis[name]
-            if axis == self._axis:
-                self._by_axis[name] = counts + more
-            else:
-                assert self._axis is not None
-                self._by_axis[name] = np.concatenate([counts, more], axis - (axis > self._axis))
+        if self._axis is None:
+            return
+        assert self._by_axis is not None and other._by_axis is not None
+        if axis == self._axis:
+            self._by_axis = self._by_axis + other._by_axis
+        else:
+            self._by_axis = np.concatenate([self._by_axis, other._by_axis], 1 + axis - (axis > self._axis))
 
     def finished(self) -> ScanReport:
         """The report of the whole."""
         self.report.shape = self.extent
-        if self._axis is None:
+        if self._by_axis is None:
             return self.report
-        counts = {name: np.array(self._by_axis[name]) for name in COUNTS}
+        counts = {name: np.array(row) for name, row in zip(COUNTS, self._by_axis)}
         found = ScanReport(
             self.extent, self.report.dtype, size=self.report.size, counts=counts, axis=self._axis,
             target_dtype=self.report.target_dtype, not_scanned=self.report.not_scanned, names=self.report.names,
             first=self.report.first, first_kind=self.report.first_kind, first_overflow=self.report.first_overflow,
         )
         if self.report.names is not None:
-            found._looked_at = np.array(self._by_axis["looked_at"])
+            found._looked_at = np.array(self._by_axis[-1])
         return found
 
 
