@@ -21,6 +21,7 @@ from dataclasses import asdict  # noqa: E402
 from typing import Any  # noqa: E402
 
 import column_bounds  # noqa: E402
+import dask_bounds  # noqa: E402
 import file_bounds  # noqa: E402
 import function_bounds  # noqa: E402
 import loader_bounds  # noqa: E402
@@ -170,7 +171,8 @@ def imports(plan: Plan) -> Iterator[Row]:
 # Memory and imports first: their processes are then started from a small one.
 SECTIONS = (imports, memory, column_bounds.columns_memory, function_bounds.functions_memory, file_bounds.files_memory,
             file_bounds.files_start, small_and_cached, large, two_threads, half_precision, scans, bad_first, layouts,
-            *column_bounds.SECTIONS, *function_bounds.SECTIONS, *loader_bounds.SECTIONS, *file_bounds.SECTIONS)
+            *column_bounds.SECTIONS, *function_bounds.SECTIONS, *loader_bounds.SECTIONS, *file_bounds.SECTIONS,
+            *dask_bounds.SECTIONS)
 
 
 # ---- the table ---------------------------------------------------------------------------------------

@@ -184,6 +184,9 @@ PACKAGES = {
     "torch": "torch",
     "pyarrow": "pyarrow",
     "narwhals": "narwhals",
+    "dask": "dask.array",
+    "distributed": "distributed",
+    "zarr": "zarr",
 }
 
 

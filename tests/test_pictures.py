@@ -14,6 +14,7 @@ from fastfinite._formats import of_name
 from fastfinite._panel_style import DARK, LIGHT, Panel
 from fastfinite._panels import draw_bad_map, draw_saturation, share_text
 from fastfinite._ranges_panel import Scale, draw_column_ranges
+from fastfinite._samples import Samples
 from fastfinite._saturation import Histogram, saturation
 from fastfinite._stats_table import flags_of
 
@@ -483,9 +484,10 @@ def test_other_scans_have_no_picture(report):
 def diagnosis(names=None, logits=True):
     x = np.random.default_rng(0).normal(size=(20, len(names) if names else 9))
     x[3, 1], x[:, 2] = nan, 7
-    stats = ff.ColumnStats(names=names).update(x)
+    samples = Samples(x.shape, names, ff.ColumnStats(names=names).update(x), np.arange(x.shape[1]), lambda columns: [])
+    samples.bad_map = map_of(~np.isfinite(x), names)
     z = saturation(x[:, 0] * 30, of_name("float32", "target_dtype")) if logits else None
-    return Diagnosis([], x.shape, "float32", stats, map_of(~np.isfinite(x), names), z)
+    return Diagnosis([], samples, "float32", z)
 
 
 def figure_of(diagnosis, **options):

@@ -14,7 +14,6 @@ import numpy as np
 
 from fastfinite._accepted import Array
 
-_NOT_SCANNED = " (not scanned)"
 # The grid has so many columns at most, and half to all of so many rows, where there are as many.
 MOST_COLUMNS = 1024
 MOST_ROWS = 128
@@ -106,15 +105,21 @@ class BadMap:
     @property
     def not_scanned(self) -> Array:
         """The columns of which the names say so: of these, that nothing is bad means nothing."""
-        return np.flatnonzero([name.endswith(_NOT_SCANNED) for name in self.names or ()])
+        return np.flatnonzero([isinstance(name, _Unscanned) for name in self.names or ()])
 
     def __bool__(self) -> bool:
         return bool(self._grid.any())
 
 
+class _Unscanned(str):
+    """The name of a column that was not scanned; a column may be called so."""
+
+    __slots__ = ()
+
+
 def told_names(names: Sequence[str], unscanned: Collection[int]) -> list[str]:
     """The names of all columns, as pictures have them."""
-    return [name + _NOT_SCANNED if i in unscanned else name for i, name in enumerate(names)]
+    return [_Unscanned(f"{name} (not scanned)") if i in unscanned else name for i, name in enumerate(names)]
 
 
 def _extents(n: int, step: int) -> Array:

@@ -2,7 +2,8 @@
 
 (a) A tree joins chunks along the last axis first, some at a time; its tasks are named after what they do, so that the
 same question is the same task. (b) Nothing is known of a chunk before it is there: its size need not be. (c) A verdict
-ends the work: a cluster's futures are cancelled, and of a scheduler in this process the tasks are given up.
+ends the work: a cluster's futures are cancelled, and of a scheduler in this process the tasks are given up. (d) The
+tasks of an array are a layer that dask can fuse: a chunk that nothing else needs is read and looked at by one task.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import dask.array as da
 import numpy as np
 from dask import config
 from dask.base import get_scheduler, tokenize
@@ -26,7 +28,14 @@ from fastfinite._formats import Format
 from fastfinite._report import ScanReport
 
 # So many neighbours are joined by a task, where dask's `split_every` says nothing.
-_SPLIT = 8
+_SPLIT = 16
+
+
+class Lazy(Delayed):        # type: ignore[misc]
+    """What has yet to be computed. Its graph is optimized with those of arrays: what they share is read once."""
+
+    __slots__ = ()
+    __dask_optimize__ = staticmethod(da.Array.__dask_optimize__)
 
 
 def is_array(x: object) -> bool:
@@ -98,22 +107,19 @@ class DaskInput(Chunked):
         # Where nothing else tells, dask begins with the last name: the first chunk has it.
         last = self.keys.size
         layer = {(name, f"{last - i:012d}"): (work, chunk) for i, chunk in enumerate(self.keys.flat)}
-        graph = HighLevelGraph.from_collections(name, layer, dependencies=[self.collection]).cull(set(layer))
+        keys = list(layer)
+        graph = Lazy.__dask_optimize__(HighLevelGraph.from_collections(name, layer, [self.collection]), keys)
         if clustered:
-            return _verdict(_first_answer(client, graph, list(layer)))
+            return _verdict(_first_answer(client, graph, keys))
         try:
-            return _verdict(_dask_parts.any_of(scheduler(graph.to_dict(), list(layer)), 0))
+            return _verdict(_dask_parts.any_of(scheduler(dict(graph), keys), 0))
         except FoundBad:
             return True
 
-    def lazy_answer(self, question: int, finish: Callable[[bool], bool]) -> Delayed:
+    def lazy_answer(self, question: int, finish: Callable[[bool], bool]) -> Lazy:
         """Whether it holds a value of a kind, to be computed."""
         name, work = self._answer_of(question, end=False)
-        layer, level = self._tasks(name, work)
-        last = joined_tasks(layer, level, f"{name}-join", _dask_parts.any_of)
-        key = f"{name}-all-{tokenize(finish)}"
-        layer[key] = (functools.partial(_verdict, finish=finish), last)
-        return Delayed(key, HighLevelGraph.from_collections(key, layer, dependencies=[self.collection]))
+        return _lazy(name, *self._tasks(name, work), _dask_parts.any_of, functools.partial(_verdict, finish=finish))
 
     def _answer_of(self, question: int, end: bool) -> tuple[str, Callable[[Any], bool | str]]:
         """What is asked of a chunk, and the name of these tasks; with `end`, what is found ends the work."""
@@ -139,31 +145,41 @@ class DaskInput(Chunked):
             raise TypeError("x is a bag of dask, and has to be an array here")
         return accept(self.collection.compute())
 
-    def lazy_report(self, target: Format | None, axis: int | None, allow_nan: bool) -> Delayed:
+    def lazy_report(self, target: Format | None, axis: int | None, allow_nan: bool) -> Lazy:
         """The report, to be computed."""
         make = functools.partial(ScanPart, target=named_format(target), axis=axis, allow_nan=allow_nan)
         return self.lazy("scan", make)
 
-    def lazy_table(self, axes: tuple[int, ...], finish: Callable[[TablePart], Any] | None = None) -> Delayed:
+    def lazy_table(self, axes: tuple[int, ...], finish: Callable[[TablePart], Any] | None = None) -> Lazy:
         """The table of sums, or what is made of it, to be computed."""
         return self.lazy("columns", functools.partial(TablePart, axes=axes), finish)
 
-    def lazy(self, name: str, make: Callable[..., KnownPart], finish: Callable[[Any], Any] | None = None) -> Delayed:
+    def lazy(self, name: str, make: Callable[..., KnownPart], finish: Callable[[Any], Any] | None = None) -> Lazy:
         """What is known of the whole once that of all chunks is joined, and at last finished."""
-        token = tokenize(self.collection, name, make)
-        layer, level = self._tasks(f"fastfinite-{name}-{token}", functools.partial(
-            known_of, opener=self.opener, make=make))
-        last = joined_tasks(layer, level, f"fastfinite-{name}-join-{token}", joined)
-        key = f"fastfinite-{name}-all-{tokenize(token, finish)}"
-        layer[key] = (functools.partial(_finished, finish=finish), last)
-        return Delayed(key, HighLevelGraph.from_collections(key, layer, dependencies=[self.collection]))
+        name = f"fastfinite-{name}-{tokenize(self.collection, name, make)}"
+        work = functools.partial(known_of, opener=self.opener, make=make)
+        return _lazy(name, *self._tasks(name, work), joined, functools.partial(_finished, finish=finish))
 
-    def _tasks(self, name: str, work: Callable[[Any], Any]) -> tuple[dict[Any, Any], Array]:
-        """A task for each chunk: the layer of tasks, and their keys as the chunks lie."""
-        level = np.empty(self.keys.shape, object)
-        for index in np.ndindex(level.shape):
-            level[index] = (name, *index)
-        return {key: (work, chunk) for key, chunk in zip(level.flat, self.keys.flat)}, level
+    def _tasks(self, name: str, work: Callable[[Any], Any]) -> tuple[HighLevelGraph, Array]:
+        """A task for each chunk: the graph, and the keys of the tasks as the chunks lie."""
+        if is_array(self.collection):
+            axes, meta = tuple(range(self.keys.ndim)), np.empty((0,) * self.keys.ndim, object)
+            graph = da.blockwise(work, axes, self.collection, axes, name=name, meta=meta, align_arrays=False).dask
+        else:
+            layer = {(name, *index): (work, self.keys[index]) for index in np.ndindex(self.keys.shape)}
+            graph = HighLevelGraph.from_collections(name, layer, dependencies=[self.collection])
+        return graph, _grid(name, self.keys.shape)
+
+
+def _lazy(
+    name: str, graph: HighLevelGraph, level: Array, join: Callable[..., Any], finish: Callable[[Any], Any]
+) -> Lazy:
+    """What is joined of the tasks of a graph, and at last finished."""
+    layer: dict[Any, Any] = {}
+    last = joined_tasks(layer, level, f"{name}-join", join)
+    key = f"{name}-all-{tokenize(last, finish)}"
+    layer[key] = (finish, last)
+    return Lazy(key, HighLevelGraph({**graph.layers, key: layer}, {**graph.dependencies, key: {name}}))
 
 
 def _with_numbers(meta: Any) -> Any:
@@ -197,14 +213,14 @@ def joined_tasks(layer: dict[Any, Any], level: Array, name: str, join: Callable[
     """Add tasks to a layer that join neighbours until one is left; its key."""
     split = max(2, config.get("split_every", None) or _SPLIT)
     for axis in reversed(range(level.ndim)):
-        depth = 0
+        depth, work = 0, functools.partial(join, axis=axis)
         while level.shape[axis] > 1:
             groups = np.array_split(np.arange(level.shape[axis]), -(-level.shape[axis] // split))
             moved = np.moveaxis(level, axis, -1)
             above = np.empty((*moved.shape[:-1], len(groups)), object)
             for index in np.ndindex(above.shape):
                 key = above[index] = (f"{name}-{split}-{axis}-{depth}", *index)
-                layer[key] = (functools.partial(join, axis=axis), [moved[(*index[:-1], i)] for i in groups[index[-1]]])
+                layer[key] = (work, [moved[(*index[:-1], i)] for i in groups[index[-1]]])
             level = np.moveaxis(above, -1, axis)
             depth += 1
     return level.item()

@@ -37,6 +37,10 @@ class KnownPart:
         """Add what is known of the neighbour that follows along an axis."""
         raise NotImplementedError
 
+    def copy(self: P) -> P:
+        """One that others can be joined to, while this stays as it is."""
+        return copy.copy(self)
+
     def end_chunk(self) -> None:
         """Tell that this is a whole chunk."""
 
@@ -46,9 +50,10 @@ def joined(parts: Sequence[P | None], axis: int) -> P | None:
     present = [part for part in parts if part is not None]
     if not present:
         return None
-    # A task may be done again, and its input be that of another.
-    first = copy.deepcopy(present[0])
-    for other in present[1:]:
+    first, *others = present
+    if others:      # a task may be done again, and its input be that of another
+        first = first.copy()
+    for other in others:
         _check_neighbours(first.extent, other.extent, axis)
         first.join(other, axis)
         first.extent = tuple(n + m if i == axis else n for i, (n, m) in enumerate(zip(first.extent, other.extent)))
@@ -119,45 +124,54 @@ class ScanPart(KnownPart):
 
     __slots__ = ("_axis", "_by_axis", "report")
 
+    # A row for each of the counts, and one for how many were looked at.
+    _by_axis: Array | None
+
     def __init__(self, opened: Input, target: str | None, axis: int | None, allow_nan: bool) -> None:
         form = None if target is None else _formats.of_name(target, "target_dtype")
         if axis is not None:
             _scan.normalized_axis(axis, len(opened.shape))      # of the items of bags it was not known
         found = _inputs.report(opened, form, axis, allow_nan)
         self.extent, self._axis, self.report = tuple(opened.shape), axis, found.totals
-        self._by_axis: dict[str, Array] = {}
+        self._by_axis = None
         if axis is not None:
             rest = tuple(n for i, n in enumerate(self.extent) if i != axis)
-            self._by_axis = {name: np.broadcast_to(getattr(found, name), rest) for name in COUNTS}
-            looked_at = self.extent[axis] if found._looked_at is None else found._looked_at
-            self._by_axis["looked_at"] = np.broadcast_to(looked_at, rest)
+            self._by_axis = np.empty((len(COUNTS) + 1, *rest), np.intp)
+            for i, name in enumerate(COUNTS):
+                self._by_axis[i] = getattr(found, name)
+            self._by_axis[-1] = self.extent[axis] if found._looked_at is None else found._looked_at
+
+    def copy(self) -> ScanPart:
+        twin = super().copy()
+        twin.report = copy.copy(self.report)
+        return twin
 
     def join(self, other: ScanPart, axis: int) -> None:
         shift = tuple(n if i == axis else 0 for i, n in enumerate(self.extent))
         self.report._merge(other.report, shift)
         mine = self.report.not_scanned
         self.report.not_scanned = (*mine, *(name for name in other.report.not_scanned if name not in mine))
-        for name, counts in self._by_axis.items():
-            more = other._by_axis[name]
-            if axis == self._axis:
-                self._by_axis[name] = counts + more
-            else:
-                assert self._axis is not None
-                self._by_axis[name] = np.concatenate([counts, more], axis - (axis > self._axis))
+        if self._axis is None:
+            return
+        assert self._by_axis is not None and other._by_axis is not None
+        if axis == self._axis:
+            self._by_axis = self._by_axis + other._by_axis
+        else:
+            self._by_axis = np.concatenate([self._by_axis, other._by_axis], 1 + axis - (axis > self._axis))
 
     def finished(self) -> ScanReport:
         """The report of the whole."""
         self.report.shape = self.extent
-        if self._axis is None:
+        if self._by_axis is None:
             return self.report
-        counts = {name: np.array(self._by_axis[name]) for name in COUNTS}
+        counts = {name: np.array(row) for name, row in zip(COUNTS, self._by_axis)}
         found = ScanReport(
             self.extent, self.report.dtype, size=self.report.size, counts=counts, axis=self._axis,
             target_dtype=self.report.target_dtype, not_scanned=self.report.not_scanned, names=self.report.names,
             first=self.report.first, first_kind=self.report.first_kind, first_overflow=self.report.first_overflow,
         )
         if self.report.names is not None:
-            found._looked_at = np.array(self._by_axis["looked_at"])
+            found._looked_at = np.array(self._by_axis[-1])
         return found
 
 
@@ -234,6 +248,11 @@ class TablePart(KnownPart):
             whole[:, [i for i in range(self.extent[1]) if i not in self.unscanned]] = table
             table = whole
         self.table = table
+
+    def copy(self) -> TablePart:
+        twin = super().copy()
+        twin.rows, twin.table, twin.unscanned = list(self.rows), self.table.copy(), set(self.unscanned)
+        return twin
 
     def join(self, other: TablePart, axis: int) -> None:
         if self.names != other.names:

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 from dask.base import tokenize
-from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from fastfinite._accept import as_array
 from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse, numbers_of
 from fastfinite._bad_map import told_names
-from fastfinite._dask import DaskInput, check_known_columns, joined_tasks
+from fastfinite._dask import DaskInput, Lazy, check_known_columns, joined_tasks
 from fastfinite._dask_parts import KnownPart, Opener
 from fastfinite._labels import Labels, labels_of
 from fastfinite._samples import Samples, columns_of, flattened
@@ -71,7 +70,7 @@ class DaskSamples(Samples):
             layer[key] = (work, keys[index], f"{name}-questions") if self._is_asked(index, positions) else None
         last = joined_tasks(layer, level, f"{name}-join", _joined_answers)
         graph = HighLevelGraph.from_collections(name, layer, dependencies=[collection])
-        found = Delayed(last, graph, layer=name).compute()
+        found = Lazy(last, graph, layer=name).compute()
         for question, answer in zip(questions, found):
             question.join(answer, 0)
 
@@ -147,6 +146,11 @@ class _LabelPart(KnownPart):
     def __init__(self, opened: Input) -> None:
         self.extent = tuple(opened.shape)
         self.labels = labels_of(numbers_of(as_array(opened)), None)
+
+    def copy(self) -> _LabelPart:
+        twin = super().copy()
+        twin.labels = copy.deepcopy(self.labels)
+        return twin
 
     def join(self, other: _LabelPart, axis: int) -> None:
         self.labels.join(other.labels)

@@ -145,7 +145,7 @@ def diagnosis_of(
     elif y_pred is not None and task.kind != "regression":
         shown = saturation_of_probabilities(y_pred, target)
     named = {"y": facts, "y_pred": y_pred, "logits": logits}
-    return Diagnosis(causes, samples.shape, target.name, samples.stats, samples.bad_map, shown,
+    return Diagnosis(causes, samples, target.name, shown,
                      [name for name, values in named.items() if values is not None])
 
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from fastfinite import _formats, _stats_table
 from fastfinite._accepted import Array
-from fastfinite._bad_map import BadMap
 from fastfinite._report import in_html, plural
+from fastfinite._samples import Samples
 from fastfinite._saturation import Histogram
-from fastfinite._statistics import ColumnStats
 
 SEVERITIES = ("error", "warning", "note")
 # What comes of it all, in a word, worst first.
@@ -113,17 +112,20 @@ class Diagnosis:
     (False, ['binary-labels', 'constant', 'constant'])
     """
 
-    __slots__ = ("bad_map", "causes", "given", "not_scanned", "saturation", "shape", "stats", "target_dtype")
+    __slots__ = (
+        "_positions", "bad_map", "causes", "given", "not_scanned", "saturation", "shape", "stats", "target_dtype"
+    )
 
     def __init__(
-        self, causes: Sequence[Cause], shape: tuple[int, ...], target_dtype: str, stats: ColumnStats, bad_map: BadMap,
-        saturation: Histogram | None = None, given: Sequence[str] = (),
+        self, causes: Sequence[Cause], samples: Samples, target_dtype: str, saturation: Histogram | None = None,
+        given: Sequence[str] = (),
     ) -> None:
         self.causes = sorted(causes, key=lambda cause: SEVERITIES.index(cause.severity))
-        self.shape, self.target_dtype, self.not_scanned = shape, target_dtype, stats.not_scanned
+        self.shape, self.target_dtype, self.not_scanned = samples.shape, target_dtype, samples.stats.not_scanned
         self.given = ("X", *given)
         # What `plot` shows beside the statistics.
-        self.stats, self.bad_map, self.saturation = stats, bad_map, saturation
+        self.stats, self.bad_map, self.saturation = samples.stats, samples.bad_map, saturation
+        self._positions = samples.positions
 
     @property
     def errors(self) -> list[Cause]:
@@ -196,15 +198,7 @@ class Diagnosis:
         near, _ = _formats.FORMATS[self.target_dtype].near_constant
         others = [cause.column for cause in self.causes
                   if cause.where == "X" and cause.column is not None and cause.code not in _FLAGGED]
-        return {**_stats_table.flags_of(self.stats, near), "other causes": np.isin(self._positions(), others)}
-
-    def _positions(self) -> Array:
-        """Where the columns of `stats` are among all."""
-        names = self.stats.names
-        if names is None or len(names) == self.bad_map.shape[1]:
-            return np.arange(len(self.stats))
-        told = enumerate(self.bad_map.names or ())
-        return np.array([next(position for position, other in told if other == name) for name in names], np.intp)
+        return {**_stats_table.flags_of(self.stats, near), "other causes": np.isin(self._positions, others)}
 
     def heading(self) -> str:
         """What was looked at, and how many causes were found."""
