@@ -220,7 +220,8 @@ def test_labels_are_several_at_once_from_a_twentieth_of_the_rows_on():
         assert codes(x, y) == told
 
 
-def test_labels_are_one_hot_where_nine_of_ten_rows_may_be_probabilities():
+def test_labels_are_one_hot_where_nine_of_ten_rows_may_be_probabilities(monkeypatch):
+    monkeypatch.setattr(_files, "MAPPED_BLOCK", 800)        # a column
     for value, others in ((-0.5, []), (1.5, []), (nan, ["label-nan"])):
         for number, told in ((10, ["one-hot"]), (11, [])):
             y, x = one_hot(100, last=(0, 1))
