@@ -88,9 +88,8 @@ def lines_of(bad_map: BadMap, width: int, height: int, blocks: bool = True) -> l
 def _shades(counts: Array, sizes: Array, down: int, across: int) -> Array:
     """The shade of each cell of so many bins, 0 to 4: nothing, up to a third, two thirds, less than all, all."""
     bad, of = _pooled(counts, down, across), _pooled(sizes, down, across)
-    some = 1 + 3 * bad // np.maximum(of, 1)
     # Lists have more values than rows.
-    return np.asarray(np.where(bad == 0, 0, np.where(bad >= of, 4, some)))
+    return np.asarray(np.where(bad == 0, 0, np.minimum(1 + 3 * bad // np.maximum(of, 1), 4)))
 
 
 def _pooled(grid: Array, down: int, across: int) -> Array:
