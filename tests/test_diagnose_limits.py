@@ -220,11 +220,17 @@ def test_labels_are_several_at_once_from_a_twentieth_of_the_rows_on():
         assert codes(x, y) == told
 
 
-def test_labels_are_one_hot_where_nine_of_ten_rows_may_be_probabilities():
-    for number, told in ((10, ["one-hot"]), (11, [])):
-        y, x = one_hot(100, last=(0, 1))
-        y[:number, 0] = -1
-        assert codes(x, y) == told
+def test_labels_are_one_hot_where_nine_of_ten_rows_may_be_probabilities(monkeypatch):
+    monkeypatch.setattr(_files, "MAPPED_BLOCK", 800)        # a column
+    for value, others in ((-0.5, []), (1.5, []), (nan, ["label-nan"])):
+        for number, told in ((10, ["one-hot"]), (11, [])):
+            y, x = one_hot(100, last=(0, 1))
+            y[:number] = [value, 0, 0, 0]
+            np.save("y.npy", np.asfortranarray(y))
+            assert codes(x, y) == codes(x, "y.npy") == others + told
+    y = np.zeros((40, 2, 2))
+    y[:39, 0, 0] = 1
+    assert codes(np.linspace(0, 1, 40), y) == []        # of more axes it is not known what they are
 
 
 def test_logits_are_saturated_from_a_hundredth_on():
@@ -281,6 +287,16 @@ def test_logits_in_a_column_are_of_two_classes_and_may_be_infinite():
 def test_predictions_of_no_classes_are_not_compared():
     none = np.zeros((4, 0))
     assert codes(X4, none, y_pred=none) == codes(X4, none, logits=none) == ["not-compared"]
+
+
+def test_a_class_for_each_place_is_not_compared():
+    logits = np.random.default_rng(0).random((4, 2, 3))
+    assert codes(X4, [[0, 2], [1, 2], [0, 1], [2, 2]], logits=logits) == ["not-compared"]
+
+
+def test_predictions_for_other_rows_than_the_labels_have_no_loss():
+    for p in ([0.5] * 4, [[0.25, 0.25, 0.5]] * 4):
+        assert codes(X4, [0, 1, 1], y_pred=p) == ["length"]
 
 
 def test_of_one_row_every_shape_fits():
@@ -485,7 +501,7 @@ def test_saturation_is_of_probabilities_and_logits_and_of_no_regression():
 def test_the_table_in_a_notebook_is_under_its_heading():
     diagnosis = ff.diagnose(np.array([[nan, 1], [2, 3]]), columns=["<b>", "c"])
     html = diagnosis._repr_html_()
-    assert f"<caption>{diagnosis.heading()}</caption>" in html
+    assert f"<caption>{diagnosis.heading()}</caption>" in html and html.count("<tr>") == html.count("</tr>") == 3
     assert re.findall("<t[dh]>(.*?)</t[dh]>", html)[:8] == [
         "severity", "cause", "what", "why", "remedy", "error", "nan",
         "X column 0 (&#x27;&lt;b&gt;&#x27;): 1 of 2 values are nan; the first in row 0"]
@@ -517,7 +533,7 @@ def test_the_page_says_clean_findings_or_failed(capsys):
     np.save("bad.npy", np.array([1, nan, 3]))
     for command in ("check", "diagnose"):
         for name, code, state, colour in (("clean.npy", 0, "clean", "good"), ("bad.npy", 1, "findings", "bad"),
-                                          ("none.npy", 2, "failed", "doubt")):
+                                          ("none.npy", 2, "failed", "bad")):
             told, text = page_of(capsys, command, name)
             assert told == code and f'<p class="verdict {colour}"><b>{state}</b>' in text
 
@@ -556,8 +572,17 @@ def test_the_label_is_told_among_the_columns_of_pictures():
     Path("t.csv").write_text("a,y,t\n1,0,x\n2,1,y\n", encoding="utf-8")
     samples, labels = samples_of_file(only_item("t.csv"), "y")
     assert samples.bad_map.names == ["a", "y (labels)", "t (not scanned)"] and labels.values.tolist() == [0, 1]
+    assert samples.positions.tolist() == [0] and list(samples.stats.names) == ["a"]
+    assert ff.diagnose("t.csv").heading() == "Diagnosis of X (2 x 3) for float32: nothing found, 1 column not scanned"
     samples, labels = samples_of_file(only_item("t.csv"))
     assert samples.bad_map.names == ["a", "y", "t (not scanned)"] and labels is None
+
+
+def test_labels_that_cannot_be_read_are_told_by_their_file(capsys):
+    np.save("x.npy", X4)
+    np.save("y.npy", 3.0)
+    assert main(["diagnose", "x.npy", "y.npy"]) == 2
+    assert capsys.readouterr().err == "fastfinite: y.npy: it must have rows, and is a single number\n"
 
 
 def test_a_target_of_two_columns_is_refused(capsys):

@@ -87,9 +87,8 @@ def lines_of(bad_map: BadMap, width: int, height: int, blocks: bool = True) -> l
 
 def _shades(bad: Array, of: Array) -> Array:
     """The shade of each cell, 0 to 4: nothing, up to a third, two thirds, less than all, all."""
-    some = 1 + 3 * bad // np.maximum(of, 1)
     # Lists have more values than rows.
-    return np.asarray(np.where(bad == 0, 0, np.where(bad >= of, 4, some)))
+    return np.asarray(np.where(bad == 0, 0, np.minimum(1 + 3 * bad // np.maximum(of, 1), 4)))
 
 
 def _names_of_ends(bad_map: BadMap, blocks: bool) -> tuple[str, str]:

@@ -665,9 +665,9 @@ def counted(rows=20, chunk_rows=2, bad=()):
 
 def test_questions_asked_together_read_the_data_once():
     x, seen = counted(bad=(7,))
-    finite, report, by_column, stats, constant, scaled = dask.compute(*(
-        one for i, one in enumerate(questions(x)) if i != 3))
-    assert sorted(seen) == list(range(10))
+    finite, report, by_column, stats, constant, scaled, total = dask.compute(*(
+        one for i, one in enumerate(questions(x)) if i != 3), x.sum())
+    assert sorted(seen) == list(range(10)) and np.isnan(total)      # with dask's own reductions too
     assert (finite, report.first, by_column.nan.tolist()) == (False, (7, 0), [1, 1, 1])
     assert stats.nan.tolist() == [1, 1, 1] and constant.all() and np.isnan(scaled[7]).all()
     # The sums are shared by all that is read off them.
