@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from optional import require
+
 from fastfinite import _cli
 
 ROOT = Path(__file__).parents[1]
@@ -12,6 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_python_examples_run():
+    require("pandas")
     test = doctest.DocTestParser().get_doctest(README, {}, "README.md", "README.md", 0)
     output = []
     result = doctest.DocTestRunner().run(test, out=output.append)

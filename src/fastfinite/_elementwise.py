@@ -91,8 +91,8 @@ def safe_log(
     array([  0., -99., -99.,  nan])
     >>> ff.safe_log(np.array([1e-20, 0.0]), floor=1e-12)
     array([-27.63102112, -27.63102112])
-    >>> ff.safe_log(np.float32(0))
-    np.float32(-103.27893)
+    >>> print(ff.safe_log(np.float32(0)))
+    -103.27893
     """
     options = _options(out, where, dtype)
     if fill is not None:
@@ -195,13 +195,14 @@ def _options(out: Any, where: Any, dtype: Any) -> dict[str, Any]:
 
 def _scalar(name: str, value: Any, dtype: Any, *operands: Any) -> Any:
     """The parameter as the ufunc is to get it."""
-    # Of NumPy's own floats Python's numbers do not decide the type, and those of ordinary size can be had in all.
+    # Of arrays of NumPy's own floats Python's floats do not decide the type, and those of ordinary size can be had in
+    # all. Before NumPy 2, whole numbers may decide it, and anything beside an array without axes.
     if type(value) in (float, int) and dtype is None and (value == 0 or 1e-4 < abs(value) < 6e4):
         for operand in operands:
-            if type(operand) is not np.ndarray or operand.dtype.kind != "f":
+            if type(operand) is not np.ndarray or operand.dtype.kind != "f" or not operand.ndim:
                 break
         else:
-            return value
+            return float(value)
     return undisturbed(_typed, name, value, dtype, *operands)
 
 
