@@ -252,8 +252,8 @@ def main(argv: list[str] | None = None) -> int:
         abandon_stdout()
         complain(f"cannot write the output: {error}")
         return FAILED
-    except Exception:
-        # A defect of this program. The interpreter would exit with 1, which here says that the files were read.
-        sys.excepthook(*sys.exc_info())
+    except Exception as defect:
+        # Of this program. The interpreter would exit with 1, which here says that the files were read.
+        sys.excepthook(type(defect), defect, defect.__traceback__)
         return FAILED
     return code
