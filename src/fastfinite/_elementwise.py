@@ -252,7 +252,8 @@ def _check_floor(floor: Any) -> None:
     masked = getattr(floor, "compressed", None)
     values = np.asarray(floor if masked is None else masked())
     with np.errstate(all="ignore"):
-        if not values.size or np.min(values) >= 0:
+        # Times are for the ufunc to refuse: to compare them with a number is deprecated.
+        if not values.size or values.dtype.kind in "mM" or np.min(values) >= 0:
             return
         bad = values[~(values >= 0)]
     raise ValueError(f"floor must be at least 0, not {bad[0]}")
