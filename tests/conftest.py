@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE / "containers")]
 pytest.register_assert_rewrite("reference", "same_as_array")
 
 settings.register_profile("default", deadline=None, derandomize=True, database=None, max_examples=150)
+settings.register_profile("quick", deadline=None, derandomize=True, database=None, max_examples=20)
 settings.register_profile("thorough", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

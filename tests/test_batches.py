@@ -844,6 +844,8 @@ def fails(*arguments, **options):
     {"keys": fails, "items": fails, "__getitem__": fails}, {"__narwhals_dataframe__": fails},
 ], ids=lambda methods: next(iter(methods)))
 def test_an_object_whose_own_code_raises_is_listed(methods):
+    if "__narwhals_dataframe__" in methods:
+        require("narwhals")
     report = ff.scan_batch({"odd": Broken(**methods), "x": bad()})
     assert list(report.not_scanned) == ["odd"] and [finding.path for finding in report.findings] == ["x"]
     with pytest.raises(TypeError, match=r"^odd cannot be scanned"):

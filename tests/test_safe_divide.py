@@ -92,6 +92,7 @@ def test_floats_keep_their_dtype_whatever_scalar_is_the_fill(dtype):
         result = ff.safe_divide(x, x, fill=fill)
         assert result.dtype == x.dtype and result.tolist() == [float(fill), 1], repr(fill)
         assert ff.safe_divide(x[0], x[0], fill=fill).dtype == x.dtype
+        assert ff.safe_divide(x[0, ...], x[0, ...], fill=fill).dtype == x.dtype
 
 
 @pytest.mark.parametrize("dtype", arrays.INTEGERS)

@@ -108,15 +108,17 @@ __all__ = [
 _LATER = {"diagnose": "_diagnose", "Cause": "_diagnosis", "Diagnosis": "_diagnosis"}
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:       # which would take any name for one of ours
 
-    found: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
-    found.__module__ = __name__
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        found = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+        found.__module__ = __name__
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -35,11 +35,11 @@ class BadMap:
     """
 
     def __init__(self, columns: int, names: Sequence[str] | None = None, depth: int = 1) -> None:
-        self.shape = (0, columns)
+        self.shape: tuple[int, int] = (0, columns)
         self.names = names
         self.depth = depth
-        self.rows_per_bin = 1
-        self.columns_per_bin = max(1, -(-columns // MOST_COLUMNS))
+        self.rows_per_bin: int = 1
+        self.columns_per_bin: int = max(1, -(-columns // MOST_COLUMNS))
         self._grid = np.zeros((MOST_ROWS, -(-columns // self.columns_per_bin)), np.int64)
 
     def split(self, start: int, stop: int) -> Iterator[tuple[int, int]]:

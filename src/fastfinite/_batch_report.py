@@ -72,9 +72,9 @@ class BatchReport:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.not_scanned: dict[str, str] = {}
-        self.arrays = 0
-        self.bytes = 0
-        self.complete = True
+        self.arrays: int = 0
+        self.bytes: int = 0
+        self.complete: bool = True
 
     @property
     def ok(self) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: ``fastfinite check``, ``fastfinite stats`` and ``fastfinite diagnose``.
+"""The command line: ``fastfinite check``, ``stats``, ``diagnose`` and ``bench``.
 
 Results go to stdout, those of `check` a line for each array or column; what could not be scanned goes to stderr, one
 line each, as with grep. With ``--json`` everything is in one object on stdout. The exit code is 0 for all clean, 1 for
@@ -60,6 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_stats(commands)
     _add_diagnose(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -67,10 +68,12 @@ def _parsed(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse
     """Parse the arguments; paths may stand before, between and after the options."""
     options, more = parser.parse_known_args(argv)
     end = more.index("--") if "--" in more else len(more)
-    unknown = [text for text in more[:end] if text.startswith("-")]
+    takes_paths = "paths" in options
+    unknown = [text for text in more[:end] if text.startswith("-")] if takes_paths else more
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    options.paths += more[:end] + more[end + 1 :]
+    if takes_paths:
+        options.paths += more[:end] + more[end + 1 :]
     return options
 
 
@@ -146,6 +149,27 @@ def _diagnose(options: argparse.Namespace) -> int:
     return _diagnose_command.run(options)
 
 
+def _add_bench(commands: Any) -> None:
+    parser = commands.add_parser(
+        "bench",
+        help="how fast this build is on this machine, beside NumPy",
+        description="Time the main calls on this machine, beside what one would write in NumPy: about two minutes, and "
+        "1 GB of memory.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_bench, command="bench", html=None, plot=None)
+    parser.add_argument("--quick", action="store_true", help="float32 alone: some ten seconds")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_threads(parser)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    # Imported for this command alone: the others start sooner.
+    from fastfinite import _bench_command
+
+    return _bench_command.run(options)
+
+
 def _add_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="file, folder (searched whole) or pattern such as 'data/**/*.npy'"
@@ -166,8 +190,12 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_running(parser: argparse.ArgumentParser) -> None:
+def _add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_threads_argument, metavar="N", help="use at most N threads")
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    _add_threads(parser)
     parser.add_argument(
         "--progress", choices=("auto", "always", "never"), default="auto",
         help="progress bar: on a terminal after a second (default), always, never",
@@ -224,8 +252,8 @@ def main(argv: list[str] | None = None) -> int:
         abandon_stdout()
         complain(f"cannot write the output: {error}")
         return FAILED
-    except Exception:
-        # A defect of this program. The interpreter would exit with 1, which here says that the files were read.
-        sys.excepthook(*sys.exc_info())
+    except Exception as defect:
+        # Of this program. The interpreter would exit with 1, which here says that the files were read.
+        sys.excepthook(type(defect), defect, defect.__traceback__)
         return FAILED
     return code

@@ -1,7 +1,7 @@
 """Runs the column kernels over arrays of any layout, and combines what they find.
 
 (a) The rows of an array are its reduced axes in C order, the columns its other axes. Where rows are contiguous (or
-    their columns are) the kernels read the array itself; any other layout is packed, a block of a few columns at a time.
+    their columns are) the kernels read the array itself; any other layout is packed, a few columns at a time.
 (b) Blocks are dealt to at most UNITS units, each of consecutive blocks with a table of its own; threads take whole
     units, and the tables are merged in order. So no sum depends on the number of threads.
 (c) The floating-point environment is the default one while kernels run: subnormals count whatever another library
@@ -10,7 +10,6 @@
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
 from libc.math cimport INFINITY, fabs
-from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastfinite._core cimport kernels, thread_count
@@ -173,7 +172,7 @@ cdef void clear(double* table, Py_ssize_t columns) noexcept nogil:
 
 cdef int execute(Work* work, double* table, int nthreads) except -1 nogil:
     """Run all units and merge their tables into `table`."""
-    cdef Py_ssize_t unit, columns = work.columns.size
+    cdef Py_ssize_t columns = work.columns.size
     cdef Share* shares = <Share*>PyMem_RawCalloc(nthreads, sizeof(Share))
     cdef Py_ssize_t widest = columns if work.way == ROWS else 1 if work.way == COLUMNS else PACK_COLUMNS
     cdef bint ready = shares != NULL
@@ -281,6 +280,9 @@ def merge_tables(cnp.ndarray table, cnp.ndarray other):
     """Add the statistics of `other` to `table`, column by column."""
     cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1)
     cdef ff_environment saved
+    if cnp.PyArray_DIM(other, 1) != columns:
+        raise ValueError(f"statistics of {columns} and of {cnp.PyArray_DIM(other, 1)} columns cannot be merged: was one "
+                         "of them changed by another thread meanwhile?")
     ff_enter_environment(&saved)
     kernels.merge(<double*>cnp.PyArray_DATA(table), columns, <const double*>cnp.PyArray_DATA(other), columns, columns)
     ff_leave_environment(&saved)
@@ -367,11 +369,11 @@ cdef void scale_lines(void* argument) noexcept nogil:
 
 def scale_into(cnp.ndarray out, cnp.ndarray array, cnp.ndarray unit, cnp.ndarray center, cnp.ndarray spread,
                bint inverse):
-    """``out = (array * unit - center) / spread`` by column, or the inverse; false where the layouts are not for kernels.
+    """``out = (array * unit - center) / spread`` by column, or the inverse; false where no kernel takes the layouts.
 
     Both arrays are of one dtype, float32 or float64, of two dimensions, both with contiguous rows or both with
-    contiguous columns. The other three are float64 and hold the columns a whole number of times, so that several narrow rows
-    can be taken as one.
+    contiguous columns. The other three are float64 and hold the columns a whole number of times, so that several narrow
+    rows can be taken as one.
     """
     cdef Scaling job
     cdef Scaling jobs[SHARES]

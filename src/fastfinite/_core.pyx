@@ -628,9 +628,9 @@ def has_inf(x):
 # ---- for the losses ----------------------------------------------------------------------------------
 
 # Element types by the numbers of the kernel table, and those whose terms are of the quick tier.
-ELEMENT_KINDS = {"float16": HALF, "float32": SINGLE, "float64": DOUBLE, "bfloat16": BRAIN, "bool": BOOLEAN, "int8": INT8,
-                 "uint8": UINT8, "int16": INT16, "uint16": UINT16, "int32": INT32, "uint32": UINT32, "int64": INT64,
-                 "uint64": UINT64}
+ELEMENT_KINDS = {"float16": HALF, "float32": SINGLE, "float64": DOUBLE, "bfloat16": BRAIN, "bool": BOOLEAN,
+                 "int8": INT8, "uint8": UINT8, "int16": INT16, "uint16": UINT16, "int32": INT32, "uint32": UINT32,
+                 "int64": INT64, "uint64": UINT64}
 QUICK_KINDS = (HALF, SINGLE, BRAIN)
 LOSS_OF_LOGITS, LOSS_OF_PROBABILITIES = OF_LOGITS, OF_PROBABILITIES
 TIER_SINGLES, TIER_WIDENED, TIER_DOUBLES = SINGLES, WIDENED, DOUBLES

@@ -91,8 +91,8 @@ def safe_log(
     array([  0., -99., -99.,  nan])
     >>> ff.safe_log(np.array([1e-20, 0.0]), floor=1e-12)
     array([-27.63102112, -27.63102112])
-    >>> ff.safe_log(np.float32(0))
-    np.float32(-103.27893)
+    >>> print(ff.safe_log(np.float32(0)))
+    -103.27893
     """
     options = _options(out, where, dtype)
     if fill is not None:
@@ -195,13 +195,14 @@ def _options(out: Any, where: Any, dtype: Any) -> dict[str, Any]:
 
 def _scalar(name: str, value: Any, dtype: Any, *operands: Any) -> Any:
     """The parameter as the ufunc is to get it."""
-    # Of NumPy's own floats Python's numbers do not decide the type, and those of ordinary size can be had in all.
+    # Of arrays of NumPy's own floats Python's floats do not decide the type, and those of ordinary size can be had in
+    # all. Before NumPy 2, whole numbers may decide it, and anything beside an array without axes.
     if type(value) in (float, int) and dtype is None and (value == 0 or 1e-4 < abs(value) < 6e4):
         for operand in operands:
-            if type(operand) is not np.ndarray or operand.dtype.kind != "f":
+            if type(operand) is not np.ndarray or operand.dtype.kind != "f" or not operand.ndim:
                 break
         else:
-            return value
+            return float(value)
     return undisturbed(_typed, name, value, dtype, *operands)
 
 
@@ -251,7 +252,8 @@ def _check_floor(floor: Any) -> None:
     masked = getattr(floor, "compressed", None)
     values = np.asarray(floor if masked is None else masked())
     with np.errstate(all="ignore"):
-        if not values.size or np.min(values) >= 0:
+        # Times are for the ufunc to refuse: to compare them with a number is deprecated.
+        if not values.size or values.dtype.kind in "mM" or np.min(values) >= 0:
             return
         bad = values[~(values >= 0)]
     raise ValueError(f"floor must be at least 0, not {bad[0]}")

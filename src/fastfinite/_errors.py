@@ -36,6 +36,14 @@ class NonFiniteError(ValueError):
     The fields survive pickling, and the way out of a worker of a data loader.
     """
 
+    report: ScanReport | None
+    by_column: ScanReport | None
+    findings: tuple[Finding, ...]
+    path: str | None
+    sample: int | None
+    epoch: int | None
+    index: int | None
+
     def __init__(
         self, message: str = "", report: ScanReport | None = None, by_column: ScanReport | None = None, *,
         findings: Sequence[Finding] = (), epoch: int | None = None, index: int | None = None,

@@ -45,7 +45,7 @@ class ArrayMap:
     def add(self, accepted: Accepted, origin: Index) -> None:
         """Add a part of the array, whose first element has this index in the whole."""
         rows = len(accepted.array)
-        for column, target, table in self._tables(accepted, origin[-1] if len(origin) > 1 else 0):
+        for column, target, table in self._tables(accepted, origin[-1] if origin[1:] else 0):
             lines = len(table.array) // rows
             for start, stop in self.bad_map.split(origin[0], origin[0] + rows):
                 part = _lines(table, (start - origin[0]) * lines, (stop - origin[0]) * lines)

@@ -39,6 +39,11 @@ class BadBatch:
         The batch itself; None in reports, which do not keep it.
     """
 
+    epoch: int
+    index: int
+    findings: tuple[Finding, ...]
+    batch: Any
+
     __slots__ = ("batch", "epoch", "findings", "index")
 
     def __init__(self, epoch: int, index: int, findings: tuple[Finding, ...], batch: Any = None) -> None:
@@ -84,6 +89,14 @@ class GuardReport:
         Time spent in scanning.
     """
 
+    epochs: int
+    batches: int
+    arrays: int
+    bytes: int
+    bad: int
+    skipped: int
+    mended: int
+
     __slots__ = (
         "arrays", "bad", "batches", "bytes", "epochs", "findings", "mended", "not_scanned", "seconds", "skipped"
     )
@@ -92,7 +105,7 @@ class GuardReport:
         self.epochs = self.batches = self.arrays = self.bytes = self.bad = self.skipped = self.mended = 0
         self.findings: list[BadBatch] = []
         self.not_scanned: dict[str, str] = {}
-        self.seconds = 0.0
+        self.seconds: float = 0.0
 
     @property
     def ok(self) -> bool:

@@ -114,7 +114,7 @@ def _report_sparse(x: Sparse, target: Format | None, axis: int | None, allow_nan
     else:
         rest = whole.nan.shape
         others = np.delete(coordinates, axis, axis=0)
-        column = np.ravel_multi_index(tuple(others), rest) if rest else np.zeros(coordinates.shape[1], np.intp)
+        column: Array = np.ravel_multi_index(tuple(others), rest) if rest else np.zeros(coordinates.shape[1], np.intp)
         for name in COUNTS:
             for start, code in _slow.codes(values, target):
                 bad = start + np.flatnonzero(code == _slow.CODE_OF_COUNT[name])

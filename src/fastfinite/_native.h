@@ -36,8 +36,8 @@
 #define ff_swap16 __builtin_bswap16
 #define ff_swap32 __builtin_bswap32
 #define ff_swap64 __builtin_bswap64
-#define ff_load_flag(flag) __atomic_load_n(flag, __ATOMIC_RELAXED)
-#define ff_raise_flag(flag) __atomic_store_n(flag, 1, __ATOMIC_RELAXED)
+#define ff_load_flag(flag) __atomic_load_n(flag, __ATOMIC_ACQUIRE)
+#define ff_raise_flag(flag) __atomic_store_n(flag, 1, __ATOMIC_RELEASE)
 #else
 #include <intrin.h>
 #include <stdlib.h>
@@ -53,8 +53,8 @@
 #define ff_swap16 _byteswap_ushort
 #define ff_swap32 _byteswap_ulong
 #define ff_swap64 _byteswap_uint64
-#define ff_load_flag(flag) (*(volatile int *)(flag))
-#define ff_raise_flag(flag) (*(volatile int *)(flag) = 1)
+#define ff_load_flag(flag) ((int)_InterlockedOr((volatile long *)(flag), 0))
+#define ff_raise_flag(flag) ((void)_InterlockedExchange((volatile long *)(flag), 1))
 #endif
 
 /* One rounding where the level has the instruction; without it a call of the library's fma would cost 50 times as much

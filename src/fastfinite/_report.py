@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -56,6 +56,12 @@ class ScanReport:
         The same report with plain totals; itself, without ``axis``.
     """
 
+    shape: tuple[int, ...]
+    dtype: str
+    size: int
+    axis: int | None
+    fields: tuple[str, ...]
+    not_scanned: tuple[str, ...]
     nan: Any
     posinf: Any
     neginf: Any
@@ -199,7 +205,7 @@ class ScanReport:
             return NotImplemented
         return self.to_dict() == other.to_dict()
 
-    __hash__ = None     # type: ignore[assignment]
+    __hash__: ClassVar[None]    # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, ({name: getattr(self, name) for name in self.__slots__},)

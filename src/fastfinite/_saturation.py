@@ -38,6 +38,12 @@ class Histogram:
         Of all rows, how many are saturated.
     """
 
+    edges: Array
+    counts: Array
+    limits: tuple[float, ...]
+    label: str
+    share: float
+
     __slots__ = ("counts", "edges", "label", "limits", "share")
 
     def __init__(self, edges: Array, counts: Array, limits: tuple[float, ...], label: str, share: float) -> None:

@@ -107,7 +107,7 @@ def _classify(
             if block.dtype.kind == "i":
                 code[block <= -limit] = OVERFLOW
         return code
-    parts = block.view(block.real.dtype).reshape(len(block), -1)
+    parts = block.view(np.real(block).dtype).reshape(len(block), -1)
     if target is not None:
         code[_overflowing_long(parts, target).any(axis=1)] = OVERFLOW
     _put_kinds(code, parts, np.isinf(parts), np.isnan(parts))

@@ -38,7 +38,7 @@ def _may_overflow(values: Array) -> bool:
     """Whether a sum of some of these may be inf where none of them is; True also where one is not finite."""
     if values.dtype.kind not in "fc" or len(values) == 0:
         return False
-    parts = values.view(values.real.dtype)
+    parts = values.view(np.real(values).dtype)
     with np.errstate(all="ignore"):
         largest = max(parts.max(), -parts.min())
     return not largest <= np.finfo(parts.dtype).max / len(values)

@@ -6,7 +6,7 @@ import math
 import numbers
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -485,7 +485,7 @@ class ColumnStats:
             return NotImplemented
         return self.to_dict() == other.to_dict()
 
-    __hash__ = None     # type: ignore[assignment]
+    __hash__: ClassVar[None]    # type: ignore[assignment]
 
     # ---- keeping -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ two: small floats and small integers as float32, wider integers as float64, 64-b
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -212,7 +213,7 @@ def _fraction(value: Any) -> Fraction:
     if isinstance(value, (complex, np.complexfloating)):
         raise TypeError("cannot take column statistics of complex numbers: they have no order")
     number = _slow.exact(value)
-    if abs(number) > Fraction(np.finfo(np.float64).max):
+    if abs(number) > Fraction(sys.float_info.max):
         raise ValueError(f"cannot take column statistics: {value} is beyond the range of float64")
     return number
 

@@ -155,7 +155,7 @@ def set_num_threads(n: int | None) -> None:
 
 
 class threads:
-    """Context in which large calls use ``n`` threads; other Python threads are not affected.
+    """Context in which large calls use ``n`` threads; Python threads that run beside it are not affected.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ cdef enum:
     FAR_TILE_BYTES = 512    # of a tile out of cache: more lines at once than can be on their way hold up the loads
     FAR = 1 << 20           # bytes from which an array is not in the second-level cache, and prefetching pays
     MOST_THREADS = 64
-    WORTH_THREADS = 1 << 20 # elements below which no thread is thought of
+    WORTH_THREADS = 1 << 20     # elements below which no thread is thought of
 
 # What the loop of a ufunc is for; NumPy hands it to the loop.
 ctypedef struct Loop:
@@ -264,7 +264,7 @@ cdef void* _datas[UFUNCS][FLOATS]
 cdef char _types[UFUNCS][FLOATS * (MOST_OPERANDS + 1)]
 cdef cnp.PyUFuncGenericFunction[FLOATS] _functions
 cdef PyUFunc_TypeResolutionFunc* _resolve_by_numpy = NULL
-cdef int _brain_number = -1
+cdef int _brain_loops = 0     # a flag: whether those for bfloat16 are registered
 _registering = _thread.allocate_lock()
 _made = []      # the ufuncs, and the bytes that NumPy points into
 
@@ -273,7 +273,7 @@ cdef int resolve(PyUFuncObject* ufunc, NPY_CASTING casting, PyArrayObject** oper
                  PyArray_Descr** out_dtypes) except -1:
     """NumPy's choice of a loop, after the loops for bfloat16 are there if an operand may need them."""
     cdef int i
-    if _brain_number < 0:
+    if not ff_load_flag(&_brain_loops):
         for i in range(ufunc.nargs):
             if operands[i] != NULL and cnp.PyTypeNum_ISUSERDEF(cnp.PyArray_TYPE(<cnp.ndarray>operands[i])):
                 register_brain_loops()
@@ -282,14 +282,13 @@ cdef int resolve(PyUFuncObject* ufunc, NPY_CASTING casting, PyArrayObject** oper
 
 
 cdef int register_brain_loops() except -1:
-    global _brain_number
     cdef int[MOST_OPERANDS + 1] numbers
     cdef int i, number
     bfloat16 = getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
     if bfloat16 is None:
         return 0
     with _registering:
-        if _brain_number >= 0:
+        if ff_load_flag(&_brain_loops):
             return 0
         number = np.dtype(bfloat16).num
         for i in range(MOST_OPERANDS + 1):
@@ -297,7 +296,7 @@ cdef int register_brain_loops() except -1:
         for i in range(UFUNCS):
             cnp.PyUFunc_RegisterLoopForType(_made[i][0], number, <cnp.PyUFuncGenericFunction>run_loop, numbers,
                                             &_loops[i][BRAIN])
-        _brain_number = number
+        ff_raise_flag(&_brain_loops)
     return 0
 
 

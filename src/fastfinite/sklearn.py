@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
 
 from fastfinite._scan import check_finite
 from fastfinite._standardize import inverse_standardize, standardize
 from fastfinite._statistics import ColumnStats
+from fastfinite._tabulate import Floats
 
 __all__ = ["ColumnScaler"]
 
@@ -54,6 +56,10 @@ class ColumnScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):    # 
     """
 
     stats_: ColumnStats
+    mean_: Floats
+    var_: Floats
+    scale_: Floats
+    n_samples_seen_: int | NDArray[np.int64]
 
     def __init__(self, *, copy: bool = True) -> None:
         self.copy = copy

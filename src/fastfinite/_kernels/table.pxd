@@ -173,8 +173,8 @@ ctypedef void (*add_sums_kernel)(Sum* sum, const Sum* others, Py_ssize_t n) noex
 
 # The largest of n <= MAP_TILE numbers, nan if one is.
 ctypedef double (*largest_kernel)(const double* x, Py_ssize_t n) noexcept nogil
-# e = exp(x - largest) * 2**64, but 0 where x is the largest of its row; how many are. n is a multiple of MAP_UNIT, and below,
-# too.
+# e = exp(x - largest) * 2**64, but 0 where x is the largest of its row; how many are. n is a multiple of MAP_UNIT, and
+# below, too.
 ctypedef double (*exps_kernel)(double* e, const double* x, const double* largest, Py_ssize_t n,
                                bint full) noexcept nogil
 # out = e / 2**64 / sum, and 1 / sum where x is the largest; any n.
