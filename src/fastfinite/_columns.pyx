@@ -281,8 +281,8 @@ def merge_tables(cnp.ndarray table, cnp.ndarray other):
     cdef Py_ssize_t columns = cnp.PyArray_DIM(table, 1)
     cdef ff_environment saved
     if cnp.PyArray_DIM(other, 1) != columns:
-        raise ValueError(f"statistics of {columns} and of {cnp.PyArray_DIM(other, 1)} columns cannot be merged: was one "
-                         "of them changed by another thread meanwhile?")
+        raise ValueError(f"statistics of {columns} and of {cnp.PyArray_DIM(other, 1)} columns cannot be merged: was "
+                         "one of them changed by another thread meanwhile?")
     ff_enter_environment(&saved)
     kernels.merge(<double*>cnp.PyArray_DATA(table), columns, <const double*>cnp.PyArray_DATA(other), columns, columns)
     ff_leave_environment(&saved)
