@@ -59,7 +59,7 @@ def imported(page):
 
 
 @pytest.mark.parametrize("page", pages_with("python", ">>> "))
-def test_examples_run(page, run_python):
+def test_examples_run(page, run_python, tmp_path):
     libraries = imported(page)
     for library in libraries:
         require(library, load=False)
@@ -67,7 +67,8 @@ def test_examples_run(page, run_python):
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     expected = sum(1 for _ in doctest.DocTestParser().get_examples(PAGES[page]))
     run_python(f"""{lenient if libraries & FRAMEWORKS else ""}
-import doctest
+import doctest, os
+os.chdir({str(tmp_path)!r})
 result = doctest.testfile({str(ROOT / page)!r}, module_relative=False)
 assert (result.attempted, result.failed) == ({expected}, 0), result
 """, **quiet)

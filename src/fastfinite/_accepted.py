@@ -211,8 +211,8 @@ class Chunked:
         """Indices of the values of the kind that is asked for."""
         raise NotImplementedError
 
-    def table(self, axes: tuple[int, ...]) -> Any:
-        """The table of sums along some axes: `table`, the lengths `extent`, the `names`, and what is `unscanned`."""
+    def table(self, axes: tuple[int, ...] | None) -> Any:
+        """The table of sums along some axes, or all: `table`, its `extent`, the `names`, and what is `unscanned`."""
         raise NotImplementedError
 
     def fetch(self) -> Input:

@@ -7,6 +7,7 @@ start. (c) Values come as counts by column of rows that lie in one bin: `split` 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -67,7 +68,9 @@ class BadMap:
         """Add the counts of other rows or columns of the same whole."""
         rows = max(self.shape[0], other.shape[0])
         self.reach(rows)
-        other.reach(rows)
+        if other.rows_per_bin < self.rows_per_bin:
+            other = copy.deepcopy(other)
+            other.reach(rows)
         self._grid += other._grid
 
     def __getstate__(self) -> dict[str, Any]:

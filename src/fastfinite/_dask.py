@@ -23,7 +23,17 @@ from dask.highlevelgraph import HighLevelGraph
 from fastfinite import _dask_parts
 from fastfinite._accept import accept
 from fastfinite._accepted import Array, Chunked, Frame, Input, is_of
-from fastfinite._dask_parts import FoundBad, FoundPlaces, KnownPart, ScanPart, TablePart, joined, known_of, named_format
+from fastfinite._dask_parts import (
+    Answer,
+    FoundBad,
+    FoundPlaces,
+    KnownPart,
+    ScanPart,
+    TablePart,
+    joined,
+    known_of,
+    named_format,
+)
 from fastfinite._formats import Format
 from fastfinite._report import ScanReport
 
@@ -40,10 +50,6 @@ class Lazy(Delayed):        # type: ignore[misc]
 
 def is_array(x: object) -> bool:
     return is_of(type(x), "dask.array", "Array")
-
-
-def is_frame(x: object) -> bool:
-    return is_of(type(x), "dask.dataframe", "DataFrame", "Series", "Index")
 
 
 def is_bag(x: object) -> bool:
@@ -67,10 +73,14 @@ class DaskInput(Chunked):
 
     def __init__(self, x: Any) -> None:
         self.whole, self.collection, self.names = x, x, None
+        # Columns of data frames that are known to hold no numbers.
+        self.others: list[int] = []
         self.opener: _dask_parts.Opener = _dask_parts.open_array
         if is_array(x):
             # What cannot be scanned is refused before anything is computed.
             self.shape, self.label = tuple(x.shape), accept(np.empty(0, x.dtype)).label
+            if not hasattr(x.__dask_graph__(), "layers"):
+                raise TypeError("arrays of dask's query planning are not taken: set array.query-planning to False")
             self.keys = _grid(x.name, x.numblocks)
             return
         if is_bag(x):
@@ -80,6 +90,11 @@ class DaskInput(Chunked):
         else:
             self._select(x)
         self.keys = _grid(self.collection.__dask_keys__()[0][0], (self.collection.npartitions,))
+
+    @functools.cached_property
+    def token(self) -> str:
+        """What tells it from others: of data frames, the columns that are left out too."""
+        return str(tokenize(self.collection, self.opener))
 
     def _select(self, x: Any) -> None:
         """Leave out the columns of a data frame that hold no numbers, by their types."""
@@ -94,7 +109,11 @@ class DaskInput(Chunked):
                 x = x[[x.columns[i] for i in kept]]
             else:
                 kept, others = list(range(len(opened.names))), []
+            self.others = others
             self.opener = _dask_parts.open_partition(opened.names, kept, others)
+        if not hasattr(x, "optimize"):
+            raise TypeError("data frames of dask without query planning are not taken: set dataframe.query-planning "
+                            "to True")
         self.collection = x.optimize()
 
     # ---- questions -----------------------------------------------------------------------------------
@@ -110,9 +129,9 @@ class DaskInput(Chunked):
         keys = list(layer)
         graph = Lazy.__dask_optimize__(HighLevelGraph.from_collections(name, layer, [self.collection]), keys)
         if clustered:
-            return _verdict(_first_answer(client, graph, keys))
+            return _first_answer(client, graph, keys).verdict()
         try:
-            return _verdict(_dask_parts.any_of(scheduler(dict(graph), keys), 0))
+            return _dask_parts.any_of(scheduler(dict(graph), keys), 0).verdict()
         except FoundBad:
             return True
 
@@ -121,10 +140,10 @@ class DaskInput(Chunked):
         name, work = self._answer_of(question, end=False)
         return _lazy(name, *self._tasks(name, work), _dask_parts.any_of, functools.partial(_verdict, finish=finish))
 
-    def _answer_of(self, question: int, end: bool) -> tuple[str, Callable[[Any], bool | str]]:
+    def _answer_of(self, question: int, end: bool) -> tuple[str, Callable[[Any], Answer]]:
         """What is asked of a chunk, and the name of these tasks; with `end`, what is found ends the work."""
         work = functools.partial(_dask_parts.answer_of, opener=self.opener, question=question, end=end)
-        return f"fastfinite-answer-{tokenize(self.collection, question, end)}", work
+        return f"fastfinite-answer-{tokenize(self.token, question, end)}", work
 
     def report(self, target: Format | None, axis: int | None, allow_nan: bool) -> ScanReport:
         found: ScanReport = self.lazy_report(target, axis, allow_nan).compute()
@@ -135,7 +154,7 @@ class DaskInput(Chunked):
         found: Array = self.lazy("indices", make).compute()
         return found
 
-    def table(self, axes: tuple[int, ...]) -> TablePart:
+    def table(self, axes: tuple[int, ...] | None) -> TablePart:
         """The table of sums."""
         found: TablePart = self.lazy_table(axes).compute()
         return found
@@ -150,13 +169,13 @@ class DaskInput(Chunked):
         make = functools.partial(ScanPart, target=named_format(target), axis=axis, allow_nan=allow_nan)
         return self.lazy("scan", make)
 
-    def lazy_table(self, axes: tuple[int, ...], finish: Callable[[TablePart], Any] | None = None) -> Lazy:
+    def lazy_table(self, axes: tuple[int, ...] | None, finish: Callable[[TablePart], Any] | None = None) -> Lazy:
         """The table of sums, or what is made of it, to be computed."""
         return self.lazy("columns", functools.partial(TablePart, axes=axes), finish)
 
     def lazy(self, name: str, make: Callable[..., KnownPart], finish: Callable[[Any], Any] | None = None) -> Lazy:
         """What is known of the whole once that of all chunks is joined, and at last finished."""
-        name = f"fastfinite-{name}-{tokenize(self.collection, name, make)}"
+        name = f"fastfinite-{name}-{tokenize(self.token, name, make)}"
         work = functools.partial(known_of, opener=self.opener, make=make)
         return _lazy(name, *self._tasks(name, work), joined, functools.partial(_finished, finish=finish))
 
@@ -211,8 +230,9 @@ def check_known_columns(x: DaskInput) -> None:
 
 def joined_tasks(layer: dict[Any, Any], level: Array, name: str, join: Callable[..., Any]) -> Any:
     """Add tasks to a layer that join neighbours until one is left; its key."""
-    split = max(2, config.get("split_every", None) or _SPLIT)
+    chosen = config.get("split_every", None) or _SPLIT
     for axis in reversed(range(level.ndim)):
+        split = max(2, chosen.get(axis, _SPLIT) if isinstance(chosen, dict) else chosen)
         depth, work = 0, functools.partial(join, axis=axis)
         while level.shape[axis] > 1:
             groups = np.array_split(np.arange(level.shape[axis]), -(-level.shape[axis] // split))
@@ -226,11 +246,8 @@ def joined_tasks(layer: dict[Any, Any], level: Array, name: str, join: Callable[
     return level.item()
 
 
-def _verdict(answer: bool | str, finish: Callable[[bool], bool] = bool) -> bool:
-    """The answer, or the error that says why there is none."""
-    if isinstance(answer, str):
-        raise TypeError(answer)
-    return finish(answer)
+def _verdict(answer: Answer, finish: Callable[[bool], bool]) -> bool:
+    return finish(answer.verdict())
 
 
 def _finished(part: Any, finish: Callable[[Any], Any] | None) -> Any:
@@ -240,17 +257,17 @@ def _finished(part: Any, finish: Callable[[Any], Any] | None) -> Any:
     return found if finish is None else finish(found)
 
 
-def _first_answer(client: Any, graph: Any, keys: list[Any]) -> bool | str:
+def _first_answer(client: Any, graph: Any, keys: list[Any]) -> Answer:
     """The answer of a cluster, which is told to stop as soon as it is known."""
     from distributed import as_completed
 
     futures = client.get(graph, keys, sync=False)
-    refusal: bool | str = False
+    whole = Answer(False)
     try:
         for _, answer in as_completed(futures, with_results=True):
-            if answer is True:
-                return True
-            refusal = refusal or answer
+            whole = _dask_parts.any_of([whole, answer], 0)
+            if whole.found:
+                break
     finally:
         client.cancel([future for future in futures if not future.done()])
-    return refusal
+    return whole

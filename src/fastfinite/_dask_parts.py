@@ -8,7 +8,7 @@ thread: the workers are the parallelism.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -65,6 +65,11 @@ def _check_neighbours(one: tuple[int, ...], other: tuple[int, ...], axis: int) -
         raise ValueError(f"chunks of x do not fit: {one} and {other} follow each other along axis {axis}")
 
 
+def _check_names(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> None:
+    if one != other:
+        raise ValueError(f"the columns of x are {one} in one chunk, and {other} in another")
+
+
 def known_of(block: Any, opener: Opener, make: Callable[[Input], P]) -> P | None:
     """What is known of a chunk."""
     with threads(1):
@@ -88,6 +93,8 @@ def open_items(block: Any) -> Iterator[Input]:
         opened = accept(item)
         if not opened.shape:
             raise TypeError(f"x is a bag whose items are no arrays, but {type(item).__name__}: pass it to scan_batch")
+        if len(opened.shape) > 2:
+            raise TypeError(f"x is a bag whose items have {len(opened.shape)} axes; they may have one or two")
         yield opened
 
 
@@ -97,9 +104,12 @@ class open_partition:
     def __init__(self, names: list[str], positions: list[int], others: list[int]) -> None:
         self._names, self._positions, self._others = names, positions, others
 
+    def __dask_tokenize__(self) -> object:
+        return tuple(self._names), tuple(self._positions), tuple(self._others)
+
     def __call__(self, block: Any) -> Iterator[Input]:
         """The partition with a place for every column."""
-        opened = accept(block)
+        opened = accept(self._in_order(block))
         assert isinstance(opened, Frame)
 
         def parts() -> Iterator[Part]:
@@ -114,6 +124,15 @@ class open_partition:
         unscanned = sorted({*self._others, *(self._positions[i] for i in opened.unscanned if opened.shape[0])})
         doubtful = [self._positions[i] for i in opened.doubtful]
         yield Frame((opened.shape[0], len(self._names)), opened.label, self._names, unscanned, doubtful, parts)
+
+    def _in_order(self, block: Any) -> Any:
+        """The partition with its columns in the order of the collection, which finds them by name too."""
+        expected, there = [self._names[i] for i in self._positions], [str(name) for name in block.columns]
+        if there == expected:
+            return block
+        if len(set(there)) < len(there) or sorted(there) != sorted(expected):
+            raise ValueError(f"x has the columns {tuple(expected)}, but one of its partitions has {tuple(there)}")
+        return block.iloc[:, [there.index(name) for name in expected]]
 
 
 # ---- scans ---------------------------------------------------------------------------------------------
@@ -147,6 +166,7 @@ class ScanPart(KnownPart):
         return twin
 
     def join(self, other: ScanPart, axis: int) -> None:
+        _check_names(self.report.names, other.report.names)
         shift = tuple(n if i == axis else 0 for i, n in enumerate(self.extent))
         self.report._merge(other.report, shift)
         mine = self.report.not_scanned
@@ -203,28 +223,61 @@ class FoundBad(Exception):
     """Ends the work of a scheduler: a chunk holds what was asked for."""
 
 
-def answer_of(block: Any, opener: Opener, question: int, end: bool) -> bool | str:
-    """Whether a chunk holds what is asked for, or why there is no verdict; with `end`, the former is raised."""
-    refusal = ""
+class Answer:
+    """Whether something was found; else why there may be no verdict.
+
+    Attributes
+    ----------
+    found : bool
+    refusal : str
+        Of columns that may hold numbers, and could not be looked at.
+    left_out, looked_at : frozenset of int
+        Columns of data frames. One that is both holds numbers in some partitions, and in others something else.
+    """
+
+    __slots__ = ("found", "left_out", "looked_at", "refusal")
+
+    def __init__(self, found: bool, refusal: str = "", left_out: Iterable[int] = (), columns: int = 0) -> None:
+        self.found, self.refusal, self.left_out = found, refusal, frozenset(left_out)
+        self.looked_at = frozenset(range(columns)) - self.left_out
+
+    def verdict(self) -> bool:
+        """The answer, or the TypeError that says why there is none."""
+        mixed = self.left_out & self.looked_at
+        if not self.found and (self.refusal or mixed):
+            raise TypeError(self.refusal or f"cannot scan the columns {sorted(mixed)} of x: they hold numbers in some "
+                            "partitions, and something else in others")
+        return self.found
+
+
+def answer_of(block: Any, opener: Opener, question: int, end: bool) -> Answer:
+    """Whether a chunk holds what is asked for; with `end`, that is raised."""
+    answer = Answer(False)
     with threads(1):
         for opened in opener(block):
+            refusal, frame = "", isinstance(opened, Frame) and len(opened.shape) == 2 and opened.shape[0] > 0
             try:
                 found = _inputs.answer(opened, question)
             except TypeError as error:
                 if not isinstance(opened, Frame):
                     raise
-                refusal = str(error)        # another chunk may hold something bad
-                continue
+                found, refusal = False, str(error)        # another chunk may hold something bad
             if found and end:
                 raise FoundBad
-            if found:
-                return True
-    return refusal or False
+            left_out = opened.unscanned if frame and isinstance(opened, Frame) else ()
+            answer = any_of([answer, Answer(found, refusal, left_out, opened.shape[1] if frame else 0)], 0)
+            if answer.found:
+                break
+    return answer
 
 
-def any_of(answers: Sequence[bool | str], axis: int) -> bool | str:
+def any_of(answers: Sequence[Answer], axis: int) -> Answer:
     """The answer of several chunks."""
-    return True if True in answers else next((answer for answer in answers if answer), False)
+    whole = Answer(any(answer.found for answer in answers),
+                   next((answer.refusal for answer in answers if answer.refusal), ""))
+    whole.left_out = frozenset().union(*(answer.left_out for answer in answers))
+    whole.looked_at = frozenset().union(*(answer.looked_at for answer in answers))
+    return whole
 
 
 # ---- statistics ----------------------------------------------------------------------------------------
@@ -235,7 +288,11 @@ class TablePart(KnownPart):
 
     __slots__ = ("_axes", "names", "rows", "table", "unscanned")
 
-    def __init__(self, opened: Input, axes: tuple[int, ...]) -> None:
+    def __init__(self, opened: Input, axes: tuple[int, ...] | None) -> None:
+        # Of how many axes the items of a bag are is not known before.
+        axes = tuple(range(len(opened.shape))) if axes is None else axes
+        if axes and max(axes) >= len(opened.shape):
+            raise np.exceptions.AxisError(max(axes), len(opened.shape))
         self.extent, self._axes = tuple(opened.shape), axes
         self.names = _inputs.names_of(opened)
         self.unscanned = set(opened.unscanned) if isinstance(opened, Frame) else set()
@@ -255,8 +312,7 @@ class TablePart(KnownPart):
         return twin
 
     def join(self, other: TablePart, axis: int) -> None:
-        if self.names != other.names:
-            raise ValueError(f"the columns of x are {self.names} in one chunk, and {other.names} in another")
+        _check_names(self.names, other.names)
         if axis == 0:
             self.rows += other.rows
         self.unscanned |= other.unscanned

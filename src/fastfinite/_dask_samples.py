@@ -8,17 +8,17 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from fastfinite._accept import as_array
 from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse, numbers_of
 from fastfinite._bad_map import told_names
-from fastfinite._dask import DaskInput, Lazy, check_known_columns, joined_tasks
+from fastfinite._dask import DaskInput, Lazy, check_known_columns, is_bag, joined_tasks
 from fastfinite._dask_parts import KnownPart, Opener
 from fastfinite._labels import Labels, labels_of
 from fastfinite._samples import Samples, columns_of, flattened
@@ -42,7 +42,9 @@ class DaskSamples(Samples):
             stats = ColumnStats._of_chunks(found, (0,))
             names = told_names(found.names, found.unscanned)
         kept = np.array([i for i in range(width) if i not in found.unscanned], np.intp)
-        super().__init__(found.extent, names, stats, kept, lambda columns: [])
+        doubtful = sorted(found.unscanned - set(x.others))
+        super().__init__(found.extent, names, stats, kept, lambda columns: [],
+                         [found.names[i] for i in doubtful] if found.names else ())
         self._input = x
         # Where each chunk begins, along every axis; of one row of chunks it is known how long each is.
         self._starts = [np.cumsum([0, *found.rows])[:-1].tolist()]
@@ -58,7 +60,8 @@ class DaskSamples(Samples):
             return
         positions = self.positions[columns]
         collection, keys = self._input.collection, self._input.keys
-        name = f"fastfinite-look-{tokenize(collection, columns)}"
+        # Never the name of other questions, which another thread may ask meanwhile.
+        name = f"fastfinite-look-{uuid.uuid4().hex}"
         layer: dict[Any, Any] = {f"{name}-questions": _Held(questions, positions, columns, self.shape)}
         level = np.empty(keys.shape, object)
         for index in np.ndindex(level.shape):
@@ -163,6 +166,8 @@ class _LabelPart(KnownPart):
 def labels_of_collection(x: Chunked) -> Labels:
     """The facts of labels, of one axis or of rows of labels."""
     assert isinstance(x, DaskInput)
+    if not x.shape or is_bag(x.collection):
+        raise ValueError("y must have rows, and be an array or a column of a data frame")
     if len(x.keys.shape) > 1 and any(n > 1 for n in x.keys.shape[1:]):
         x = DaskInput(x.collection.rechunk(dict.fromkeys(range(1, x.keys.ndim), -1)))
     found: Labels = x.lazy("labels", _LabelPart).compute()

@@ -8,6 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
+from dask.graph_manipulation import clone
 from dask.highlevelgraph import HighLevelGraph
 
 from fastfinite._accept import accept, as_array
@@ -23,6 +24,8 @@ def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
     """An array of scaled chunks; of a bag, a bag."""
     assert isinstance(x, DaskInput)
     collection = x.whole
+    if stats is not None:       # the caller may go on to update them
+        stats = stats.copy()
     if is_bag(collection):
         if stats is None:
             stats = x.lazy_table((0,), _stats)
@@ -38,8 +41,10 @@ def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
     chunks = collection.chunks if is_array(collection) else (
         (float("nan"),) * collection.npartitions, *((n,) for n in x.shape[1:]))
     starts = [np.cumsum([0, *lengths])[:-1].tolist() for lengths in chunks[1:]]
-    given = x.lazy_table((0,), _stats) if stats is None else None
-    name = f"fastfinite-scaled-{tokenize(collection, stats if stats is None else stats.to_dict(), inverse)}"
+    # Of other tasks than those that are scaled: chunks are read twice, and none is held until the statistics are there.
+    source = DaskInput(clone(collection, seed="fastfinite")) if is_array(collection) and stats is None else x
+    given = source.lazy_table((0,), _stats) if stats is None else None
+    name = f"fastfinite-scaled-{tokenize(x.token, stats if stats is None else stats.to_dict(), inverse)}"
     layer: dict[Any, Any] = {}
     if given is None:
         layer[f"{name}-stats"] = stats

@@ -153,7 +153,12 @@ def _streamed_labels(y: Any) -> Labels | None:
     """The facts of labels that are not in memory; None of those that are."""
     if isinstance(y, (str, os.PathLike)):
         return _from_file(y, "y", labels_of_file)
-    opened = _opened(y, "y") if hasattr(type(y), "__dask_graph__") else None
+    if not hasattr(type(y), "__dask_graph__"):
+        return None
+    try:
+        opened = accept(y)
+    except TypeError:       # text, which is a cause when it is here
+        return None
     if not isinstance(opened, Chunked):
         return None
     # It has come from there.

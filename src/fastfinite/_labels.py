@@ -117,6 +117,8 @@ class Labels:
 
     def join(self, other: Labels) -> None:
         """Add the labels of the rows that follow."""
+        if not other.are_numbers:
+            self.dtype, self.label = other.dtype, other.label
         for name in ("present", "nan", "outside", "fraction", "beyond", "inside", "off", "several"):
             getattr(self, name).join(getattr(other, name))
         self._add_values(other.values, other.many)

@@ -100,6 +100,8 @@ def samples_of(opened: Input) -> Samples:
 def flattened(accepted: Accepted, origin: Index, shape: Index) -> Iterator[Part]:
     """A block of an array as parts of a table, all axes but the first its columns."""
     extent = accepted.shape
+    if 0 in extent:
+        return
     # The last axes, as far as the block has them whole, are neighbours in one row, and so is the axis before them.
     run = len(shape) - 1
     while run > 1 and extent[run] == shape[run]:

@@ -317,7 +317,10 @@ class EmptyRows(Question):
 
     def join(self, other: EmptyRows, axis: int) -> None:
         if axis == 1:
-            if self._bits is not None and other._bits is not None:      # else there are no rows
+            # Where there is nothing, there are no rows, or none of the columns.
+            if self._bits is None or other._bits is None:
+                self._bits = other._bits if self._bits is None else self._bits
+            else:
                 self._bits &= other._bits
             return
         first = self.first, other.first

@@ -259,7 +259,7 @@ class ColumnStats:
         self._table = table
         self._shape = tuple(n for i, n in enumerate(accepted.shape) if i not in axes)
 
-    def _take_chunked(self, opened: Chunked, axes: tuple[int, ...]) -> None:
+    def _take_chunked(self, opened: Chunked, axes: tuple[int, ...] | None) -> None:
         whole = self._of_chunks(opened.table(axes), axes)
         if self.nan_policy == "raise" and whole.nan.any():
             raise _nan_error(opened, "x", whole.names)
@@ -267,8 +267,9 @@ class ColumnStats:
         self._names = self._frame_names = whole._names
 
     @classmethod
-    def _of_chunks(cls, found: Any, axes: tuple[int, ...]) -> ColumnStats:
-        """What `Chunked.table` has found along these axes."""
+    def _of_chunks(cls, found: Any, axes: tuple[int, ...] | None) -> ColumnStats:
+        """What `Chunked.table` has found along these axes, or all."""
+        axes = tuple(range(len(found.extent))) if axes is None else axes
         names = list(found.names) if found.names is not None and axes == (0,) else None
         stats = cls._of_table(found.table, tuple(n for i, n in enumerate(found.extent) if i not in axes), names)
         if names is None:
@@ -645,7 +646,10 @@ def column_stats(
     else:
         opened = accept(x)
         ndim = len(opened.shape)
-        stats._take(opened, tuple(range(ndim)) if axis is None else normalized_axes(axis, ndim))
+        if axis is None and isinstance(opened, Chunked):
+            stats._take_chunked(opened, None)
+        else:
+            stats._take(opened, tuple(range(ndim)) if axis is None else normalized_axes(axis, ndim))
         return stats
     if stats.nan_policy == "raise" and table[NAN].any():
         raise _nan_error(accept(x), "x", None)

@@ -220,11 +220,11 @@ def column_stats(
     if compute:
         return fastfinite.column_stats(x, ddof=ddof, axis=axis, nan_policy=nan_policy)
     empty = ColumnStats(ddof=ddof, nan_policy=nan_policy)
-    axes = tuple(range(len(opened.shape))) if axis is None else normalized_axes(axis, len(opened.shape))
+    axes = None if axis is None else normalized_axes(axis, len(opened.shape))
     return opened.lazy_table(axes, functools.partial(_as_stats, empty=empty, axes=axes))
 
 
-def _as_stats(part: TablePart, empty: ColumnStats, axes: tuple[int, ...]) -> ColumnStats:
+def _as_stats(part: TablePart, empty: ColumnStats, axes: tuple[int, ...] | None) -> ColumnStats:
     found = ColumnStats._of_chunks(part, axes)
     if empty.nan_policy == "raise" and found.nan.any():
         raise NonFiniteError(f"x has {int(found.nan.sum())} nan, and nan_policy is 'raise'")
@@ -265,11 +265,11 @@ def constant_columns(x: Any, *, axis: int | tuple[int, ...] | None = 0, compute:
     opened = _opened(x)
     if compute:
         return fastfinite.constant_columns(x, axis=axis)
-    axes = tuple(range(len(opened.shape))) if axis is None else normalized_axes(axis, len(opened.shape))
+    axes = None if axis is None else normalized_axes(axis, len(opened.shape))
     return opened.lazy_table(axes, functools.partial(_constant, axes=axes))
 
 
-def _constant(part: TablePart, axes: tuple[int, ...]) -> Any:
+def _constant(part: TablePart, axes: tuple[int, ...] | None) -> Any:
     constant = _as_stats(part, ColumnStats(), axes).constant
     if part.names is None or axes != (0,):
         return constant
@@ -288,7 +288,7 @@ def standardize(x: Any, *, stats: ColumnStats | None = None) -> Any:
     Returns
     -------
     dask Array
-        Of the chunks of `x`; of a bag, a bag. Its values are those of `fastfinite.standardize`.
+        Of the chunks of `x`; of a bag, a bag. Its values are those of `fastfinite.standardize`, as exact as these.
 
     Raises
     ------
@@ -299,7 +299,8 @@ def standardize(x: Any, *, stats: ColumnStats | None = None) -> Any:
 
     Notes
     -----
-    Cost: one pass, and one before it where `stats` is not given.
+    Cost: one pass, and one before it where `stats` is not given. In data frames and bags without `stats` chunks wait in
+    memory for the statistics.
 
     Examples
     --------

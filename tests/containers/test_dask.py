@@ -3,6 +3,7 @@
 import functools
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import arrays
 import exact
@@ -665,9 +666,13 @@ def counted(rows=20, chunk_rows=2, bad=()):
 
 def test_questions_asked_together_read_the_data_once():
     x, seen = counted(bad=(7,))
-    finite, report, by_column, stats, constant, scaled, total = dask.compute(*(
-        one for i, one in enumerate(questions(x)) if i != 3), x.sum())
+    finite, report, by_column, _, stats, constant, scaled = questions(x)
+    finite, report, by_column, stats, constant, total = dask.compute(
+        finite, report, by_column, stats, constant, x.sum())
     assert sorted(seen) == list(range(10)) and np.isnan(total)      # with dask's own reductions too
+    # No chunk is held until the statistics are there that scale it.
+    scaled = scaled.compute()
+    assert sorted(seen[10:]) == sorted([*range(10)] * 2)
     assert (finite, report.first, by_column.nan.tolist()) == (False, (7, 0), [1, 1, 1])
     assert stats.nan.tolist() == [1, 1, 1] and constant.all() and np.isnan(scaled[7]).all()
     # The sums are shared by all that is read off them.
@@ -789,3 +794,121 @@ def test_wrong_arguments_are_refused_before_anything_is_computed():
             ff.nonfinite(x, limit=-1)
     with pytest.raises(TypeError, match="complex numbers have no order"):
         ff.column_stats(x.astype(complex))
+
+
+# ---- what partitions, items and threads may do -----------------------------------------------------------------------
+
+
+def frames_of(make, n=4):
+    return dd.from_map(make, range(n))
+
+
+def test_partitions_are_read_by_the_names_of_their_columns():
+    def make(i):
+        part = pd.DataFrame({"a": [1.0] * 3, "b": [100.0, 200, nan]})
+        return part[["b", "a"]] if i == 2 else part
+
+    x = frames_of(make)
+    whole = x.compute()
+    assert ff.scan(x, axis=0).nan.tolist() == ff.scan(whole, axis=0).nan.tolist() == [0, 4]
+    assert ff.constant_columns(x).tolist() == [True, False]
+    assert ff.diagnose(x).to_dict() == ff.diagnose(whole).to_dict()
+
+
+@pytest.mark.parametrize("columns", [["a"], ["a", "b", "c"], ["a", "c"]])
+def test_a_partition_with_other_columns_is_refused(columns):
+    def make(i):
+        part = pd.DataFrame({"a": [1.0] * 3, "b": [2.0] * 3, "c": [3.0] * 3})
+        return part[columns] if i == 2 else part[["a", "b"]]
+
+    for call in (ff.all_finite, ff.scan, ff.column_stats, ff.diagnose):
+        with pytest.raises(ValueError, match=r"(?i)x has the columns \('a', 'b'\), but one of its partitions has"):
+            call(frames_of(make))
+
+
+def test_a_column_of_text_here_and_numbers_there_leaves_no_verdict():
+    with dask.config.set({"dataframe.convert-string": False}):
+        x = dd.from_pandas(pd.DataFrame({
+            "a": np.arange(20.0), "o": pd.Series(["x"] * 10 + [1.0] * 10, dtype=object)}), npartitions=2)
+        for call in (ff.all_finite, ff.check_finite):
+            with pytest.raises(TypeError, match="they hold numbers in some partitions"):
+                call(x)
+        text = dd.from_pandas(pd.DataFrame({"a": np.arange(20.0), "o": ["x"] * 20}), npartitions=2)
+        assert ff.all_finite(text)
+        (cause,) = [cause for cause in ff.diagnose(x) if cause.code == "not-scanned"]
+        assert cause.severity == "warning" and "'o'" in cause.what
+
+
+def test_bags_of_one_axis_are_read_to_their_ends():
+    bag = db.from_sequence([np.arange(3.0), np.arange(4.0)], npartitions=2)
+    whole = np.concatenate([np.arange(3.0), np.arange(4.0)])
+    for axis in (None, 0):
+        found, expected = ff.column_stats(bag, axis=axis), ff.column_stats(whole, axis=axis)
+        assert (found.count, found.mean, found.min, found.max) == (7, expected.mean, 0, 3)
+    with pytest.raises(np.exceptions.AxisError):
+        ff.column_stats(bag, axis=1)
+    with pytest.raises(TypeError, match="items have 3 axes"):
+        ff.scan(db.from_sequence([np.zeros((2, 3, 4))]))
+
+
+def test_questions_that_differ_have_other_names():
+    x = da.ones((6, 2), chunks=(2, 2))
+    table = pd.DataFrame({"t": list("wxyz"), "a": [1.0, 2, 3, nan], "b": [1.0, 2, 3, 4]})
+    frame = dd.from_pandas(table, npartitions=2)
+    one, two = ff.column_stats(np.ones((3, 2))), ff.column_stats(np.eye(2))
+    lazy = [
+        ffd.all_finite(x, compute=False), ffd.all_finite(x, allow_nan=True, compute=False),
+        ffd.scan(x, compute=False), ffd.scan(x, axis=0, compute=False),
+        ffd.scan(x, target_dtype="float16", compute=False),
+        ffd.column_stats(x, compute=False), ffd.column_stats(x, ddof=1, compute=False),
+        ffd.constant_columns(x, compute=False), ffd.scan(frame, compute=False),
+        ffd.scan(frame[["a", "b", "t"]], compute=False), ffd.scan(frame[["a", "b"]], compute=False),
+    ]
+    assert len({one.key for one in lazy}) == len(lazy)
+    arrays = [
+        ffd.standardize(x, stats=one), ffd.standardize(x, stats=two), ff.inverse_standardize(x, stats=one),
+        ffd.check_finite(x, compute=False), ffd.check_finite(x, allow_nan=True, compute=False),
+        ffd.check_finite(x, name="y", compute=False),
+    ]
+    assert len({one.name for one in arrays}) == len(arrays)
+    first, second = dask.compute(lazy[8], lazy[9])
+    assert (first.first, second.first) == ((3, 1), (3, 0))
+
+
+def test_statistics_that_are_updated_later_change_no_result():
+    stats = ff.column_stats(np.array([[1.0], [2.0], [4.0]]))
+    x = np.array([[1.0], [2.0]])
+    lazy, expected = ff.standardize(da.from_array(x), stats=stats), ff.standardize(x, stats=stats)
+    stats.update(np.array([[100.0]]))
+    np.testing.assert_array_equal(lazy.compute(), expected)
+
+
+def test_diagnoses_of_several_threads_do_not_meet():
+    x = da.from_array(np.array([[2**11 + 1, 2**24 + 1], [2**11, 2**24], [2**8 + 1, 5]]), chunks=(1, 2))
+    targets = ["float16", "float32", "bfloat16", "float64"] * 3
+    expected = [ff.diagnose(x, target_dtype=target).to_dict() for target in targets]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda target: ff.diagnose(x, target_dtype=target).to_dict(), targets))
+    assert found == expected
+
+
+@pytest.mark.parametrize("chunks", [(10, (0, 2), 3), (10, (2, 0), 3), (10, 2, (0, 1, 2)), (10, 2, (3, 0))])
+def test_chunks_without_columns_hide_no_empty_row(chunks):
+    x = np.random.default_rng(0).normal(size=(20, 2, 3))
+    x[4] = nan
+    assert ff.diagnose(da.from_array(x, chunks=chunks)).to_dict() == ff.diagnose(x).to_dict()
+
+
+def test_labels_that_are_no_numbers_are_a_cause():
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    for y in (da.from_array(np.array([1, 0, 1, "a", "b", "c"], object), chunks=3),
+              da.from_array(np.array(["a", "b"] * 3), chunks=2),
+              dd.from_pandas(pd.Series(["a", "b"] * 3), npartitions=2)):
+        assert [cause.code for cause in ff.diagnose(x, y)] == ["text-labels"]
+
+
+@pytest.mark.parametrize("split", [{0: 2}, {0: 4, 1: 2}, 3, None])
+def test_joins_take_what_dask_says(split):
+    x = da.ones((40, 6), chunks=(2, 3))
+    with dask.config.set(split_every=split):
+        assert ff.scan(x).size == 240 and ff.column_stats(x).count.tolist() == [40] * 6
