@@ -15,6 +15,11 @@ together reads the data once.
 
 from __future__ import annotations
 
+try:
+    import dask.base  # noqa: F401
+except ImportError as _error:
+    raise ImportError("fastfinite.dask needs dask: pip install 'fastfinite[dask]'") from _error
+
 import functools
 import operator
 from collections.abc import Iterable

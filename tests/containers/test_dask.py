@@ -912,3 +912,15 @@ def test_joins_take_what_dask_says(split):
     x = da.ones((40, 6), chunks=(2, 3))
     with dask.config.set(split_every=split):
         assert ff.scan(x).size == 240 and ff.column_stats(x).count.tolist() == [40] * 6
+
+
+def test_without_dask_the_module_says_what_it_needs(run_python):
+    printed = run_python("""
+import sys
+sys.modules["dask"] = None
+try:
+    import fastfinite.dask
+except ImportError as error:
+    print(error)
+""")
+    assert printed == "fastfinite.dask needs dask: pip install 'fastfinite[dask]'"
