@@ -25,7 +25,6 @@ def rows_cause(
 
 # From this share of rows with values in [0, 1] on, labels of many columns are of classes.
 _ONE_HOT = 0.9
-_UNBOUNDED = "a cross-entropy is unbounded below there"
 
 
 def number(value: Any) -> str:
@@ -72,10 +71,14 @@ def causes_in_labels(y: Labels, rows: int, target: _formats.Format, task: Task) 
     if y.is_single:
         yield from _classes(y, task)
     elif task.kind in ("many", "several") and y.outside:
-        yield rows_cause("label-range", "error", "y", y.outside, "of labels outside [0, 1]", _UNBOUNDED,
-                         "scale or threshold the labels")
+        yield _out_of_range(y)
     elif len(y.shape) == 2 and task.kind != "regression":
         yield from _one_hot(y)
+
+
+def _out_of_range(y: Labels) -> Cause:
+    return rows_cause("label-range", "error", "y", y.outside, "of labels outside [0, 1]",
+                      "a cross-entropy is unbounded below there", "scale or threshold the labels")
 
 
 def _classes(y: Labels, task: Task) -> Iterator[Cause]:
@@ -94,8 +97,7 @@ def _classes(y: Labels, task: Task) -> Iterator[Cause]:
                     "a binary cross-entropy is unbounded below there, and accuracy against {0, 1} is 0",
                     f"(y == {number(values[-1])}).astype(int)", **_counted(y.outside))
     elif task.kind == "binary" and y.outside:
-        yield rows_cause("label-range", "error", "y", y.outside, "of labels outside [0, 1]", _UNBOUNDED,
-                         "scale or threshold the labels")
+        yield _out_of_range(y)
     if two or task.kind == "binary":
         return
     if classes is None:

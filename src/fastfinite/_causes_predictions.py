@@ -155,7 +155,7 @@ def causes_in_loss(
     else:
         terms = [*_missing(labels, scores), *_terms_of_logits(labels, scores)]
     terms = [term._replace(bad=_by_row(term.bad)) for term in terms if term.bad.any()]
-    certain = [term.bad for term in terms if term.certain and logits is None]
+    certain = [term.bad for term in terms if term.certain]
     if certain:
         with_logits = "cross_entropy" if task.kind == "many" else "binary_cross_entropy_with_logits"
         yield rows_cause("log-of-zero", "error", "y_pred", np.logical_or.reduce(certain),

@@ -221,6 +221,12 @@ def _grid(name: str, counts: Sequence[int]) -> Array:
     return keys
 
 
+def starts_of(lengths: Sequence[Any]) -> list[Any]:
+    """Where each chunk along an axis begins."""
+    starts: list[Any] = np.cumsum([0, *lengths])[:-1].tolist()
+    return starts
+
+
 def check_known_columns(x: DaskInput) -> None:
     """Raise ValueError where chunks are of unknown lengths along another axis than the first."""
     if any(length != length for lengths in getattr(x.collection, "chunks", ())[1:] for length in lengths):

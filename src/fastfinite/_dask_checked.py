@@ -13,7 +13,7 @@ from dask.highlevelgraph import HighLevelGraph
 from fastfinite import _formats, _inputs, _scan
 from fastfinite._accept import accept
 from fastfinite._accepted import Frame
-from fastfinite._dask import DaskInput, is_array, is_bag
+from fastfinite._dask import DaskInput, is_array, is_bag, starts_of
 from fastfinite._dask_parts import named_format
 from fastfinite._errors import NonFiniteError
 from fastfinite._formats import Format
@@ -35,7 +35,7 @@ def checked(x: DaskInput, name: str, columns: list[str] | None, allow_nan: bool,
         return collection.map_partitions(_checked, where="a partition", counted=_ROWS, origin=None, **options,
                                          meta=collection._meta, enforce_metadata=False)
     layer_name = f"fastfinite-checked-{tokenize(collection, options)}"
-    starts = [np.cumsum([0, *lengths])[:-1] for lengths in collection.chunks]
+    starts = [starts_of(lengths) for lengths in collection.chunks]
     layer: dict[Any, Any] = {}
     for index in np.ndindex(x.keys.shape):
         place = [begin[i] for begin, i in zip(starts, index)]

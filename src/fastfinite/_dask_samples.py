@@ -18,10 +18,10 @@ from dask.highlevelgraph import HighLevelGraph
 from fastfinite._accept import as_array
 from fastfinite._accepted import Accepted, Array, Chunked, Frame, Input, Part, Remote, Sparse, numbers_of
 from fastfinite._bad_map import told_names
-from fastfinite._dask import DaskInput, Lazy, check_known_columns, is_bag, joined_tasks
+from fastfinite._dask import DaskInput, Lazy, check_known_columns, is_bag, joined_tasks, starts_of
 from fastfinite._dask_parts import KnownPart, Opener
 from fastfinite._labels import Labels, labels_of
-from fastfinite._samples import Samples, columns_of, flattened
+from fastfinite._samples import Samples, asked_columns, columns_of, flattened
 from fastfinite._second_look import Question, chunks
 from fastfinite._statistics import ColumnStats
 from fastfinite._threads import threads
@@ -47,15 +47,15 @@ class DaskSamples(Samples):
                          [found.names[i] for i in doubtful] if found.names else ())
         self._input = x
         # Where each chunk begins, along every axis; of one row of chunks it is known how long each is.
-        self._starts = [np.cumsum([0, *found.rows])[:-1].tolist()]
+        self._starts = [starts_of(found.rows)]
         self._lengths = found.rows
         if len(found.extent) > 1:
             known = getattr(x.collection, "chunks", None)
             rest = known[1:] if known is not None else [(n,) for n in found.extent[1:]]
-            self._starts += [np.cumsum([0, *lengths])[:-1].tolist() for lengths in rest]
+            self._starts += [starts_of(lengths) for lengths in rest]
 
     def answer(self, questions: Sequence[Question]) -> None:
-        columns = np.unique(np.concatenate([np.empty(0, np.intp), *(question.columns for question in questions)]))
+        columns = asked_columns(questions)
         if not len(columns):
             return
         positions = self.positions[columns]

@@ -13,7 +13,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from fastfinite._accept import accept, as_array
 from fastfinite._accepted import Array, Chunked
-from fastfinite._dask import DaskInput, check_known_columns, is_array, is_bag
+from fastfinite._dask import DaskInput, check_known_columns, is_array, is_bag, starts_of
 from fastfinite._dask_parts import TablePart
 from fastfinite._standardize import inverse_standardize, standardize
 from fastfinite._statistics import ColumnStats, columns_text
@@ -40,7 +40,7 @@ def scaled(x: Chunked, stats: ColumnStats | None, inverse: bool) -> Any:
         raise ValueError(f"x must have rows of {columns_text(stats.shape)}, as stats has; its shape is {x.shape}")
     chunks = collection.chunks if is_array(collection) else (
         (float("nan"),) * collection.npartitions, *((n,) for n in x.shape[1:]))
-    starts = [np.cumsum([0, *lengths])[:-1].tolist() for lengths in chunks[1:]]
+    starts = [starts_of(lengths) for lengths in chunks[1:]]
     # Of other tasks than those that are scaled: chunks are read twice, and none is held until the statistics are there.
     source = DaskInput(clone(collection, seed="fastfinite")) if is_array(collection) and stats is None else x
     given = source.lazy_table((0,), _stats) if stats is None else None

@@ -253,7 +253,7 @@ class _Gathered:
 
 
 def array_of_file(item: FileItem) -> Array:
-    """All values of an array in a file, or of a table of one column; missing ones are nan."""
+    """All values of an array in a file; missing ones are nan."""
     if item.columns is not None:
         raise NotScanned("it is a table: read it first, and give one of its columns")
     shape = item.shape or ()

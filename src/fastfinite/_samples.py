@@ -59,13 +59,18 @@ class Samples:
 
     def answer(self, questions: Sequence[Question]) -> None:
         """Go through the columns that are asked about."""
-        columns = np.unique(np.concatenate([np.empty(0, np.intp), *(question.columns for question in questions)]))
+        columns = asked_columns(questions)
         if not len(columns):
             return
         positions = self.positions[columns]
         for chunk in chunks(self._parts(positions), positions, columns):
             for question in questions:
                 question.take(chunk)
+
+
+def asked_columns(questions: Sequence[Question]) -> Array:
+    """The columns that are asked about, ascending."""
+    return np.unique(np.concatenate([np.empty(0, np.intp), *(question.columns for question in questions)]))
 
 
 def samples_of(opened: Input) -> Samples:
